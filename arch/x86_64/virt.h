@@ -1,0 +1,87 @@
+/* The contract that svm/ and vmx/ implement: a vCPU's hardware half.  A back end decodes hardware into the
+ * neutral virt_exit; policy sits above and never names a VMCB or a VMCS.
+ *
+ * All operations on one vCPU are serialised by its owner thread; load..leave bracket the time in which it
+ * occupies this CPU, and run, inject and window are legal only between them. */
+#ifndef ARCH_X86_64_VIRT_H
+#define ARCH_X86_64_VIRT_H
+
+#include "kernel/abi.h"
+#include "kernel/lib/types.h"
+
+struct virt_vcpu; /* the back end's own */
+
+/* An event to deliver, in the form of APM 2 §15.20 and SDM 3C §25.8.3. */
+struct virt_event {
+	bool valid;
+	u8 type; /* enum virt_event_type */
+	u8 vector;
+	bool has_error;
+	u32 error;
+	u8 insn_len; /* software types: the instruction's length, 0 unknown */
+};
+
+enum virt_event_type { INJECT_EXTERNAL = 0, INJECT_NMI = 2, INJECT_EXCEPTION = 3, INJECT_SOFTWARE = 4 };
+
+struct virt_exit {
+	enum vcpu_reason reason;
+	u8 insn_len;             /* length of the intercepted instruction, 0: not told, decode it */
+	u8 insn_count;           /* valid bytes in insn, when the processor assists */
+	u8 insn[15];
+	struct virt_event interrupted; /* delivery that the exit cut short and that must be repeated */
+	u64 code, info1, info2;  /* raw, for reports */
+	union {
+		struct { u16 port; u8 size; bool in, string, rep; u64 next_rip; } io;
+		struct { u64 gpa, gva; bool present, write, fetch, table_walk; } fault; /* stage 2; gva 0: unknown */
+		struct { u8 number; bool write; u8 gpr; bool decoded; } cr; /* CR and DR accesses */
+		struct { u8 vector; u32 error; } exception;
+	};
+};
+
+/* Groups of struct vcpu_state for get and set. */
+enum virt_state {
+	VIRT_SEGMENTS = 1 << 0, /* seg, gdtr, idtr */
+	VIRT_CONTROL = 1 << 1,  /* cr0, cr2, cr3, cr4, cr8, efer */
+	VIRT_DEBUG = 1 << 2,    /* dr, dr6, dr7 */
+	VIRT_XCR0 = 1 << 3,
+	VIRT_ALL = 15,
+};
+
+struct virt_ops {
+	const char *name;
+
+	/* Is it there and usable?  0, or ERR_UNSUPPORTED with one line that says what is missing and where to
+	 * turn it on.  features gets a list of names. */
+	int (*probe)(char *missing, size_t missing_len, char *features, size_t features_len);
+	int (*cpu_enable)(void);
+	void (*cpu_disable)(void);
+
+	int (*vcpu_create)(struct virt_vcpu **out);
+	void (*vcpu_put)(struct virt_vcpu *v); /* NULL is fine */
+
+	void (*load)(struct virt_vcpu *v);
+	void (*leave)(struct virt_vcpu *v); /* everything of it is in memory afterwards */
+
+	/* Enters the guest with page's registers and stage-2 root; returns at an exit, with interrupts off and
+	 * the registers in page.  flush: drop this guest's translations on this CPU first.  ERR_STATE when the
+	 * processor refused the entry (exit.code says why). */
+	int (*run)(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, struct virt_exit *exit);
+
+	void (*get)(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);
+	void (*set)(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups);
+
+	bool (*can_interrupt)(struct virt_vcpu *v, const struct vcpu_page *page); /* IF, no shadow, none pending */
+	bool (*can_nmi)(struct virt_vcpu *v);
+	void (*inject)(struct virt_vcpu *v, const struct virt_event *e); /* at the next run */
+	void (*window)(struct virt_vcpu *v, bool interrupt, bool nmi);   /* exit when one can be injected */
+	void (*clear_shadow)(struct virt_vcpu *v); /* an instruction was completed in software */
+
+	void (*set_tsc_offset)(struct virt_vcpu *v, u64 offset);
+	/* MSRs that the back end holds for the guest (SYSCALL's, PAT, FS_BASE...): 0 or ERR_NOENT. */
+	int (*msr_get)(struct virt_vcpu *v, u32 msr, u64 *value);
+	int (*msr_set)(struct virt_vcpu *v, u32 msr, u64 value);
+};
+
+extern const struct virt_ops *virt; /* the one that probe found; set once at boot */
+
+#endif

@@ -1,0 +1,77 @@
+/* A virtual CPU: its registers, local APIC and place in the world.  Policy above arch/x86_64/virt.h.
+ *
+ * Field classes: o - only its own thread (in the kernel, or the kernel while it is not running); a - atomic,
+ * by anybody; c - constant after creation. */
+#ifndef KERNEL_VCPU_H
+#define KERNEL_VCPU_H
+
+#include "arch/x86_64/virt.h"
+#include "kernel/abi.h"
+#include "kernel/lapic.h"
+#include "kernel/lib/types.h"
+
+struct guest;
+struct thread;
+
+/* What others ask of a vCPU; bits of requests, taken before each entry. */
+enum vcpu_request {
+	REQUEST_KICK = 1 << 0,   /* look again (posted interrupts, flush, pause): nothing else to do */
+	REQUEST_NMI = 1 << 1,
+	REQUEST_INIT = 1 << 2,
+	REQUEST_SIPI = 1 << 3,
+	REQUEST_TIMER = 1 << 4,  /* the local APIC's timer deadline passed */
+	REQUEST_EXTINT = 1 << 5, /* the PIC's INTR line changed */
+	REQUEST_STOP = 1 << 6,   /* the guest's run ends: do not enter any more */
+	REQUEST_CLOCK = 1 << 7,  /* write kvmclock again */
+};
+
+struct vcpu {
+	struct guest *guest;     /* c */
+	u32 index;               /* c */
+	struct virt_vcpu *hw;    /* o */
+	struct vcpu_page *page;  /* c; shared with the machine process: every value in it is hostile */
+	struct thread *thread;   /* its thread, set when it first runs */
+	struct lapic lapic;      /* o, but for its atomic posted set and identity */
+	u32 requests;            /* a, enum vcpu_request */
+	u32 in_guest;            /* a, 1 between publishing the entry and the exit */
+	u32 cpu;                 /* a, host CPU that it is loaded on */
+	u32 activity;            /* o, enum vcpu_activity */
+	u32 sipi_vector;         /* a */
+	u64 tsc_offset;          /* o, guest TSC = host TSC + offset */
+	struct virt_event event; /* o, to be injected at the next entry, before interrupts */
+	bool nmi_pending;        /* o */
+
+	/* MSRs that neither the hardware nor the local APIC holds; o */
+	struct vcpu_msrs {
+		u64 mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
+		u64 misc_enable, tsc_aux, tsc_adjust;
+		u64 kvm_wall_clock, kvm_system_time;
+	} msrs;
+};
+
+/* ---- the processor's identity and MSRs: cpuid.c, msr.c ---- */
+
+/* CPUID as v's guest sees it; in and out in the four registers. */
+void cpuid_guest(struct vcpu *v, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+
+/* Bits that the guest may set: from the same policy as CPUID. */
+u64 cpuid_guest_cr4(const struct vcpu *v);
+u64 cpuid_guest_efer(const struct vcpu *v);
+u64 cpuid_guest_xcr0(const struct vcpu *v);
+
+/* Reads and writes an MSR for the guest.  0, or ERR_INVAL: the guest gets #GP(0). */
+int msr_guest_read(struct vcpu *v, u32 msr, u64 *value) must_check;
+int msr_guest_write(struct vcpu *v, u32 msr, u64 value) must_check;
+
+/* What cpuid.c, msr.c and lapic.c need of the kernel (implemented in vcpu.c and guest.c, faked by host tests). */
+u64 vcpu_tsc(const struct vcpu *v);                      /* the guest's TSC now */
+u64 vcpu_tsc_hz(void);                                   /* of every TSC here */
+void vcpu_set_tsc(struct vcpu *v, u64 value);            /* the guest wrote its TSC */
+void vcpu_timer_arm(struct vcpu *v, u64 host_tsc);       /* REQUEST_TIMER at that host TSC, UINT64_MAX: never */
+struct vcpu *guest_vcpu(struct guest *g, u32 index);     /* NULL beyond the last */
+u32 guest_vcpu_count(const struct guest *g);
+void vcpu_request(struct vcpu *v, u32 requests);         /* sets bits, wakes or kicks it */
+int guest_phys_write(struct guest *g, gpa_t gpa, const void *from, size_t len); /* 0 or ERR_FAULT */
+void guest_clock(u64 host_tsc, u64 *ns, u64 *wall_s, u32 *wall_ns); /* clock ns at host_tsc; wall clock at clock 0 */
+
+#endif
