@@ -1,0 +1,63 @@
+#!/usr/bin/python3
+"""run.py check|test|test-long: runs the steps and ends with one line, `N passed, N failed`, over all of them.
+
+A step is counted by what it prints last; one that prints no counts is one case by its exit code.
+"""
+import os
+import re
+import subprocess
+import sys
+import time
+
+JOBS = f"-j{os.cpu_count() or 2}"
+MAKE = ["make", "-k", "--no-print-directory", JOBS]
+PYTEST = [sys.executable, "-m", "pytest", "tests/system", "-n", "2", "--dist", "loadfile"]
+CHECK = [
+    ("build", [*MAKE, "all"]),
+    ("clang", [*MAKE, "clang"]),
+    ("style", [sys.executable, "tests/check.py"]),
+    ("unit", [sys.executable, "tests/unit.py"]),
+]
+TEST = [*CHECK, ("guests", [*MAKE, "guests"]), ("system", [*PYTEST, "-m", "not long"])]
+STEPS = {"check": CHECK, "test": TEST, "test-long": [*TEST[:-1], ("system", PYTEST)]}
+
+
+def counts(text, code):
+    """(passed, failed) of a step from the last line that tells both or, as pytest does, either."""
+    for line in reversed(text.splitlines()):
+        passed = re.search(r"(\d+) passed", line)
+        failed = [int(n) for n in re.findall(r"(\d+) (?:failed|errors?)\b", line)]
+        if passed or failed:
+            bad = sum(failed)
+            return (int(passed.group(1)) if passed else 0), bad if bad or not code else 1
+    return (0, 1) if code else (1, 0)
+
+
+def run_step(name, command, env):
+    print(f"==> {name}: {' '.join(command)}", flush=True)
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
+    text = []
+    for raw in process.stdout:
+        line = raw.decode(errors="replace")
+        text.append(line)
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    passed, failed = counts("".join(text), process.wait())
+    if name in ("build", "clang", "guests"):
+        passed, failed = (0, 1) if process.returncode else (1, 0)
+    print(f"<== {name}: {passed} passed, {failed} failed in {time.monotonic() - began:.0f} s", flush=True)
+    return passed, failed
+
+
+def main():
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    total = [run_step(name, command, env) for name, command in STEPS[sys.argv[1]]]
+    passed, failed = sum(p for p, _ in total), sum(f for _, f in total)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
