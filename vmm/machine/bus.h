@@ -27,6 +27,7 @@ struct region {
 struct bus {
 	struct region regions[BUS_REGIONS];
 	u32 count;
+	u32 last; /* the region of the last hit: guests poll one register over and over */
 };
 
 /* Adds a region; 0, ERR_EXIST if it overlaps another, ERR_NOMEM if the table is full. */
@@ -35,5 +36,9 @@ void bus_remove(struct bus *bus, u64 base);
 
 /* Carries out a at its absolute address.  Nobody there: reads give all ones, writes go nowhere, as on a PC. */
 void bus_access(struct machine *m, struct bus *bus, struct access *a);
+
+/* For handlers of byte-wide devices: true if a is wider than a byte and was carried out byte by byte through
+ * handler, as the ISA bus does. */
+bool bus_split(struct machine *m, void *device, struct access *a, access_fn handler);
 
 #endif
