@@ -40,7 +40,7 @@ enum syscall {
 	SYS_VCPU_RUN,      /* (index) runs vCPU index until it needs this process; fills vcpu_page.exit */
 	SYS_VCPU_GET,      /* (index, struct vcpu_state *) of a vCPU that is not running */
 	SYS_VCPU_SET,      /* (index, const struct vcpu_state *) */
-	SYS_VCPU_TRANSLATE, /* (index, gva, enum access bits, u64 *gpa) returns 0; or a positive page fault error
+	SYS_VCPU_TRANSLATE, /* (index, gva, enum access_bits, u64 *gpa) returns 0; or a positive page fault error
 	                    * code with bit 31 set, to be injected with CR2 = gva; or ERR_FAULT */
 	SYS_LAPIC_ACCESS,  /* (index, offset, write, u32 *value) a vCPU's local APIC as if by MMIO */
 	SYS_GUEST_MAP,     /* (gpa, len, enum map_kind, file index, file offset) page aligned; replaces what was there */
@@ -88,7 +88,7 @@ enum event {
 	EVENT_SELF = 1 << 8,         /* another thread of the process called SYS_EVENT_RAISE */
 };
 
-enum access { ACCESS_READ = 0, ACCESS_WRITE = 1 << 0, ACCESS_FETCH = 1 << 1, ACCESS_USER = 1 << 2 };
+enum access_bits { ACCESS_READ = 0, ACCESS_WRITE = 1 << 0, ACCESS_FETCH = 1 << 1, ACCESS_USER = 1 << 2 };
 
 enum map_kind { MAP_HOLE, MAP_RAM, MAP_ROM, MAP_FILE /* RAM that begins as a file's content, shared */ };
 
