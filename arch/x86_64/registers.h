@@ -237,8 +237,16 @@ struct descriptor_pointer { /* for LGDT and LIDT */
 	u64 base;
 } packed_struct;
 
-static inline void lgdt(const struct descriptor_pointer *p) { __asm__ volatile("lgdt %0" : : "m"(*p)); }
-static inline void lidt(const struct descriptor_pointer *p) { __asm__ volatile("lidt %0" : : "m"(*p)); }
+static inline void lgdt(const struct descriptor_pointer *p)
+{
+	__asm__ volatile("lgdt %0" : : "m"(*p) : "memory");
+}
+
+static inline void lidt(const struct descriptor_pointer *p)
+{
+	__asm__ volatile("lidt %0" : : "m"(*p) : "memory");
+}
+
 static inline void sgdt(struct descriptor_pointer *p) { __asm__ volatile("sgdt %0" : "=m"(*p)); }
 static inline void sidt(struct descriptor_pointer *p) { __asm__ volatile("sidt %0" : "=m"(*p)); }
 static inline void lldt(u16 selector) { __asm__ volatile("lldt %0" : : "r"(selector) : "memory"); }
