@@ -1,7 +1,10 @@
 /* A guest's local APIC: a 4 KiB page in the hardware's layout (APM 2 §16.3, SDM 3A §11.4), fed by an atomic
- * posted set that is drained before entry.  xAPIC and x2APIC modes; timer in all three modes.
+ * posted set that is drained before entry.  xAPIC and x2APIC modes; timer in all three modes, on a bus clock
+ * of LAPIC_BUS_HZ.  The APIC ID is the vCPU's index and read-only, as SDM 3A §11.4.6 allows.
  *
- * Only the own vCPU's thread touches the page; others use lapic_post and read id, ldr, dfr and mode. */
+ * Only the own vCPU's thread touches the page; others use lapic_post and read identity, PPR, IRR and the
+ * error LVT (single words, relaxed).
+ *   lapic.c: interrupt state   lapic_regs.c: registers   lapic_timer.c: timer   lapic_route.c: IPIs and MSIs */
 #ifndef KERNEL_LAPIC_H
 #define KERNEL_LAPIC_H
 
@@ -11,24 +14,47 @@
 struct vcpu;
 struct guest;
 
+#define LAPIC_BUS_HZ 1000000000ull /* the timer's count is in nanoseconds, times the divider */
+
 struct lapic {
 	u32 page[256][4];      /* register n (offset n * 16) in [n][0] */
 	u64 base;              /* IA32_APIC_BASE */
+	u32 identity;          /* a: enum lapic_identity; what senders need to know, in one word */
+	u32 error;             /* a: ESR bits since the guest latched them last */
+	u32 posted_any;        /* a: bit n: posted[n] may hold something */
+	u32 irr_words;         /* bit n: IRR's word n is not 0, so that a look costs no scan; as is isr_words */
+	u32 isr_words;
+	u32 eoi_words;         /* bit n: eoi[n] is not 0 */
 	u32 posted[8];         /* a: vectors that arrived and are not in IRR yet */
-	u32 posted_level[8];   /* a: of them (and of those in IRR, ISR via TMR) which are level-triggered */
-	u32 posted_any;        /* a: 1 when posted may hold something */
-	u64 timer_start;       /* guest TSC when the count was written */
-	u64 timer_deadline;    /* guest TSC of the next expiry, UINT64_MAX: none */
+	u32 posted_level[8];   /* a: 1 if that vector was last sent level-triggered (TMR's next value) */
+	u32 eoi[8];            /* level-triggered vectors that ended and that lapic_take_eoi has not told */
+	u64 timer_deadline;    /* host TSC of the next expiry, UINT64_MAX: none.  Host, so that a guest that
+	                        * writes its TSC does not move one-shot and periodic timers */
+	u64 timer_period;      /* of the initial count, in TSC ticks */
 	u64 tsc_deadline;      /* IA32_TSC_DEADLINE as the guest reads it */
 };
 
 enum lapic_delivery { LAPIC_FIXED, LAPIC_LOWEST, LAPIC_SMI, LAPIC_READ, LAPIC_NMI, LAPIC_INIT, LAPIC_SIPI, LAPIC_EXTINT };
 
-/* Power-on or INIT state; the base register (enabled, xAPIC, BSP flag for vCPU 0) only at power-on. */
+enum lapic_identity {
+	LAPIC_LDR = 0xff,            /* xAPIC mode's logical ID */
+	LAPIC_CLUSTER = 1 << 8,      /* DFR: cluster model */
+	LAPIC_ENABLED = 1 << 9,      /* in IA32_APIC_BASE */
+	LAPIC_X2 = 1 << 10,
+	LAPIC_SOFTWARE = 1 << 11,    /* enabled in SVR */
+};
+
+/* Bits of IA32_APIC_BASE, APM 2 §16.3.1. */
+#define LAPIC_BASE_BSP (1u << 8)
+#define LAPIC_BASE_X2 (1u << 10)
+#define LAPIC_BASE_ENABLE (1u << 11)
+
+/* Power-on or INIT state; the base register (enabled, xAPIC, BSP flag for vCPU 0) only at power-on.  Nobody
+ * runs the guest's firmware, so at power-on LINT0 of vCPU 0 already lets the PIC through (virtual wire). */
 void lapic_reset(struct vcpu *v, bool power_on);
 
 /* A register access by its offset (MMIO, size checked by the caller: aligned 32 bit) or by x2APIC MSR.
- * The MSR forms return 0 or ERR_INVAL (#GP). */
+ * Any offset is survived.  The MSR forms return 0 or ERR_INVAL (#GP). */
 u32 lapic_read(struct vcpu *v, u32 offset);
 void lapic_write(struct vcpu *v, u32 offset, u32 value);
 int lapic_msr_read(struct vcpu *v, u32 msr, u64 *value) must_check;
@@ -42,10 +68,12 @@ bool lapic_mmio(const struct vcpu *v, u64 *gpa);
 u32 lapic_tpr(const struct vcpu *v);            /* 0-255; CR8 = TPR >> 4 */
 void lapic_set_tpr(struct vcpu *v, u32 tpr);
 
-/* Vector fixed interrupt for v, from any CPU: true if delivered, false if coalesced with a pending one. */
+/* Vector fixed interrupt for v, from any CPU: true if delivered, false if coalesced with a pending one (or
+ * an illegal vector). */
 bool lapic_post(struct vcpu *v, u8 vector, bool level);
 
-/* An MSI message to the guest's local APICs: 1 delivered, 0 coalesced or nobody there. */
+/* An MSI message to the guest's local APICs: 1 delivered, 0 coalesced or nobody there.  The message's level
+ * bit is ignored: a message is an assertion. */
 int lapic_msi(struct guest *g, u64 address, u32 data);
 
 /* Own thread, before entry.  lapic_pending drains the posted set and gives the highest vector that beats

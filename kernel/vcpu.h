@@ -62,10 +62,13 @@ u64 cpuid_guest_xcr0(const struct vcpu *v);
 /* Reads and writes an MSR for the guest.  0, or ERR_INVAL: the guest gets #GP(0). */
 int msr_guest_read(struct vcpu *v, u32 msr, u64 *value) must_check;
 int msr_guest_write(struct vcpu *v, u32 msr, u64 value) must_check;
+void msr_reset(struct vcpu *v); /* power-on values; INIT changes none of them */
 
 /* What cpuid.c, msr.c and lapic.c need of the kernel (implemented in vcpu.c and guest.c, faked by host tests). */
 u64 vcpu_tsc(const struct vcpu *v);                      /* the guest's TSC now */
 u64 vcpu_tsc_hz(void);                                   /* of every TSC here */
+u64 vcpu_cr4(const struct vcpu *v);                      /* the guest's registers: CPUID shows bits of them */
+u64 vcpu_xcr0(const struct vcpu *v);
 void vcpu_set_tsc(struct vcpu *v, u64 value);            /* the guest wrote its TSC */
 void vcpu_timer_arm(struct vcpu *v, u64 host_tsc);       /* REQUEST_TIMER at that host TSC, UINT64_MAX: never */
 struct vcpu *guest_vcpu(struct guest *g, u32 index);     /* NULL beyond the last */
