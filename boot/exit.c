@@ -2,7 +2,7 @@
  * change the map between the two calls, so both are repeated.  After the first try only these two are legal. */
 #include "boot/exit.h"
 
-#include "boot/cpu.h"
+#include "arch/x86_64/registers.h"
 #include "boot/firmware.h"
 #include "boot/memory.h"
 
@@ -20,7 +20,7 @@ int exit_firmware(struct boot_info *info)
 		if (error)
 			return error;
 		if (!EFI_ERROR(firmware.boot->ExitBootServices(firmware.image, key))) {
-			__asm__ volatile("cli");
+			cli();
 			firmware.boot = NULL;
 			info->tsc_exit = rdtsc();
 			info->tsc_firmware = firmware.tsc_spent;

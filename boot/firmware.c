@@ -1,7 +1,7 @@
 /* Thin helpers over the firmware's tables.  Runs on one CPU, before ExitBootServices only. */
 #include "boot/firmware.h"
 
-#include "boot/cpu.h"
+#include "arch/x86_64/registers.h"
 #include "kernel/lib/string.h"
 
 #define CALIBRATION_US 500

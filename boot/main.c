@@ -1,4 +1,4 @@
-#include "boot/cpu.h"
+#include "arch/x86_64/registers.h"
 #include "boot/exit.h"
 #include "boot/firmware.h"
 #include "boot/memory.h"

@@ -76,6 +76,8 @@ struct boot_info {
 	/* from ACPI, 0 where there is none */
 	u32 pm_timer_port;
 	u32 pm1a_control, pm1b_control;   /* ports */
+	u32 smi_command;                  /* port: acpi_enable is written there when PM1 control lacks SCI_EN */
+	u8 acpi_enable;
 	u8 s5_type_a, s5_type_b;          /* SLP_TYP from \_S5, 255 unknown */
 	u64 reset_register;               /* address; reset_space: 0 memory, 1 port, 2 PCI, 255 none */
 	u8 reset_space, reset_value;

@@ -1,0 +1,73 @@
+/* Where things are: the serial console (SPCR) and memory's NUMA nodes (SRAT, ACPI 6.5 §5.2.16). */
+#include "boot/acpi.h"
+
+#include "boot/ranges.h"
+
+#define SPCR_TYPE 36
+#define SPCR_ADDRESS 40 /* generic address: space, bit width, bit offset, access size, address */
+#define SPCR_BAUD 58
+#define SPACE_MEMORY 0
+#define SPACE_PORT 1
+#define ACCESS_DWORD 3
+
+#define SRAT_ENTRIES 48
+#define ENTRY_MEMORY 1
+#define ENTRY_MEMORY_SIZE 40
+#define MEMORY_ENABLED 1
+#define NODES_MAX 256
+
+bool acpi_read_serial(const struct acpi *acpi, struct acpi_serial *serial)
+{
+	static const u32 bauds[] = { 0, 0, 0, 9600, 19200, 0, 57600, 115200 };
+	struct acpi_table spcr;
+	u64 type, space, baud;
+
+	if (!acpi_find(acpi, "SPCR", &spcr))
+		return false;
+	type = acpi_field(&spcr, SPCR_TYPE, 1);
+	space = acpi_field(&spcr, SPCR_ADDRESS, 1);
+	serial->base = acpi_field(&spcr, SPCR_ADDRESS + 4, 8);
+	if ((type != 0 && type != 1 && type != 0x12) || !serial->base) /* 16550, its subset, 16550 by address */
+		return false;
+	if (space == SPACE_PORT && serial->base <= 0xfff8)
+		serial->kind = BOOT_SERIAL_PORT;
+	else if (space == SPACE_MEMORY)
+		serial->kind = BOOT_SERIAL_MMIO;
+	else
+		return false;
+	serial->stride = space == SPACE_MEMORY && (acpi_field(&spcr, SPCR_ADDRESS + 3, 1) == ACCESS_DWORD ||
+						   acpi_field(&spcr, SPCR_ADDRESS + 1, 1) == 32) ? 4 : 1;
+	baud = acpi_field(&spcr, SPCR_BAUD, 1);
+	serial->baud = baud < ARRAY_SIZE(bauds) ? bauds[baud] : 0;
+	return true;
+}
+
+/* Proximity domains are any numbers; nodes count from 0 in the order in which they appear. */
+static u32 node_of(u32 domain, u32 domains[NODES_MAX], u32 *count)
+{
+	u32 node = 0;
+
+	while (node < *count && domains[node] != domain)
+		node++;
+	if (node == *count && node < NODES_MAX)
+		domains[(*count)++] = domain;
+	return node < NODES_MAX ? node : 0;
+}
+
+void acpi_read_nodes(const struct acpi *acpi, struct boot_info *info)
+{
+	u32 domains[NODES_MAX], count = 0, len;
+	struct acpi_table srat;
+
+	if (!acpi_find(acpi, "SRAT", &srat))
+		return;
+	for (u32 at = SRAT_ENTRIES; at < srat.len && srat.len - at >= 2; at += len) {
+		len = acpi_field(&srat, at + 1, 1);
+		if (len < 2 || len > srat.len - at)
+			return;
+		if (acpi_field(&srat, at, 1) == ENTRY_MEMORY && len >= ENTRY_MEMORY_SIZE &&
+		    (acpi_field(&srat, at + 28, 4) & MEMORY_ENABLED))
+			ranges_set_node(info, acpi_field(&srat, at + 8, 8), acpi_field(&srat, at + 16, 8),
+					node_of(acpi_field(&srat, at + 2, 4), domains, &count));
+	}
+}
