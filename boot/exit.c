@@ -4,6 +4,7 @@
 
 #include "arch/x86_64/registers.h"
 #include "boot/firmware.h"
+#include "boot/gather.h"
 #include "boot/memory.h"
 
 #define TRIES 16
@@ -13,6 +14,7 @@ static u8 stack[STACK_SIZE] __attribute__((aligned(4096)));
 
 int exit_firmware(struct boot_info *info)
 {
+	info->wall_clock = gather_wall_clock();
 	for (int i = 0; i < TRIES; i++) {
 		u64 key;
 		int error = memory_read(info, &key);
