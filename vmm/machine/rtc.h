@@ -7,7 +7,7 @@
 struct machine;
 
 struct rtc {
-	u64 base;     /* seconds since 1970 = base + (machine time + phase) / 1 s */
+	u64 base;     /* seconds as rtc_time.h counts them = base + (machine time + phase) / 1 s */
 	u64 phase;    /* ns, below 1 s: where in a machine second the clock's second begins */
 	u64 seen;     /* machine time up to which register C is right */
 	u8 index;

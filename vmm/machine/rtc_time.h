@@ -1,4 +1,7 @@
-/* The RTC's registers and seconds since 1970, both ways, and the alarm.  Pure. */
+/* The RTC's registers and a count of seconds, both ways, and the alarm.  Pure.
+ *
+ * Seconds are counted from 1 March of the year -400: every date that the registers can hold, however strange, is
+ * then a positive number, and the leap day is the last of its year. */
 #ifndef VMM_MACHINE_RTC_TIME_H
 #define VMM_MACHINE_RTC_TIME_H
 
@@ -9,6 +12,8 @@ enum rtc_register {
 	RTC_DAY, RTC_MONTH, RTC_YEAR, RTC_A, RTC_B, RTC_C, RTC_D, RTC_SHUTDOWN = 0x0f, RTC_CENTURY = 0x32,
 };
 
+#define RTC_TIME_1970 ((719468ull + 146097) * 86400) /* 1 January 1970 */
+
 /* Register B */
 #define RTC_B_SET 0x80
 #define RTC_B_PIE 0x40
@@ -17,7 +22,7 @@ enum rtc_register {
 #define RTC_B_BINARY 0x04
 #define RTC_B_24H 0x02
 
-/* Sets the registers of cmos[128] to seconds since 1970, in the form that register B asks for. */
+/* Sets the registers of cmos[128] to seconds, in the form that register B asks for. */
 void rtc_time_encode(u8 *cmos, u64 seconds);
 
 /* The time in the registers; any bytes give some time. */
