@@ -1,0 +1,1 @@
+"""Boots Quire in an emulator and talks to it: what every system test and the benchmark use."""

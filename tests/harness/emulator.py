@@ -1,0 +1,91 @@
+"""The emulators that stand in for hardware.  Machine knows them only by start, ended, command and kill.
+
+Only qemu-svm for now; a Bochs class goes beside it and nothing above changes.
+"""
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+
+OVMF = "/usr/share/OVMF/OVMF_CODE.fd"
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent():
+    """Runs in the child: a killed test run leaves no emulator behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class QemuSvm:
+    """QEMU with TCG, which emulates AMD SVM with nested paging."""
+
+    name = "qemu-svm"
+
+    def __init__(self, disk, log, cpus=2, memory=1024, icount=False, cpu="max", disk_options="", extra=()):
+        accel = "tcg,thread=single" if icount else "tcg,thread=multi"
+        self.arguments = ["qemu-system-x86_64", "-machine", "q35", "-cpu", cpu, "-accel", accel,
+                          "-smp", str(cpus), "-m", str(memory), "-display", "none", "-no-reboot",
+                          "-net", "none", "-monitor", "none"]
+        if disk:
+            self.arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}",
+                               "-drive", f"format=raw,file={disk}{disk_options}"]
+        if icount:
+            self.arguments += ["-icount", "shift=0,sleep=off"]
+        self.arguments += extra
+        self.log = log
+        self.process = None
+        self.control = None
+
+    def start(self):
+        """Starts it and returns the socket of its serial line."""
+        serial, their_serial = socket.socketpair()
+        control, their_control = socket.socketpair()
+        fds = [their_serial.fileno(), their_control.fileno()]
+        arguments = self.arguments + [
+            "-chardev", f"socket,id=serial,fd={fds[0]}", "-serial", "chardev:serial",
+            "-chardev", f"socket,id=control,fd={fds[1]}", "-mon", "chardev=control,mode=control"]
+        with open(self.log, "wb") as errors:
+            self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
+                                            pass_fds=fds, preexec_fn=die_with_parent)
+        their_serial.close()
+        their_control.close()
+        control.settimeout(30)
+        self.control = control.makefile("rwb", buffering=0)
+        self._reply("QMP")
+        self.command("qmp_capabilities")
+        return serial
+
+    def _reply(self, *kinds):
+        for raw in self.control:
+            message = json.loads(raw)
+            for kind in kinds:
+                if kind in message:
+                    return message[kind]
+            if "error" in message:
+                raise RuntimeError(f"QMP: {message['error']}")
+        raise RuntimeError(f"the emulator ended: see {self.log}")
+
+    def command(self, name, **arguments):
+        """A QMP command, for what a person would do at the machine: system_powerdown, system_reset, ..."""
+        self.control.write(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+        return self._reply("return")
+
+    def ended(self, seconds):
+        """Waits for the machine's own end; says how: guest-shutdown, guest-reset, ..."""
+        reason = "unknown"
+        for raw in self.control:
+            message = json.loads(raw)
+            if message.get("event") == "SHUTDOWN":
+                reason = message["data"]["reason"]
+        self.process.wait(seconds)
+        return reason
+
+    def kill(self):
+        if self.process is not None and self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        if self.control is not None:
+            self.control.close()
