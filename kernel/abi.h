@@ -159,6 +159,7 @@ struct vcpu_exit {
 		u64 gva;      /* its linear address where the hardware tells it, else 0 */
 		bool write;
 		bool fetch;   /* an instruction fetch: there is no code there */
+		bool lapic;   /* gpa is in the vCPU's local APIC page: reached by SYS_LAPIC_ACCESS */
 	} mmio;
 };
 

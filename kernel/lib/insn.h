@@ -1,5 +1,5 @@
-/* Decodes one x86 instruction: its length and its operands.  Pure: ring 0 uses the lengths (processors without
- * NRIP save) and the plain moves (local APIC page), ring 3's emulator everything.  APM 3 §1, SDM 2 §2. */
+/* Decodes one x86 instruction: its length and its operands.  Pure: ring 0 uses the lengths (processors
+ * without NRIP save) and the plain moves (local APIC page), ring 3's emulator everything.  APM 3 §1. */
 #ifndef KERNEL_LIB_INSN_H
 #define KERNEL_LIB_INSN_H
 
@@ -15,7 +15,8 @@ enum insn_map { INSN_MAP_1, INSN_MAP_0F, INSN_MAP_0F38, INSN_MAP_0F3A };
 #define INSN_REG_RIP 16
 #define INSN_REG_NONE 17
 
-/* Register and segment numbers are the hardware's: RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, ES CS SS DS FS GS. */
+/* Register and segment numbers are the hardware's: RAX RCX RDX RBX RSP RBP RSI RDI R8 to R15, and
+ * ES CS SS DS FS GS. */
 struct insn {
 	u8 length;       /* bytes, 1 to 15 */
 	u8 mode;         /* enum insn_mode */
@@ -39,9 +40,9 @@ struct insn {
 	u32 immediate2;   /* selector of a far pointer; level of ENTER */
 };
 
-/* Decodes the instruction at bytes[0..len).  0; ERR_FAULT: it goes on after len; ERR_INVAL: no legal instruction
- * (undefined, longer than 15 bytes); ERR_UNSUPPORTED: VEX, EVEX and XOP.  An undefined combination of a defined
- * opcode may be accepted: the processor has refused it before anybody asks. */
+/* Decodes the instruction at bytes[0..len).  0; ERR_FAULT: it goes on after len; ERR_INVAL: no legal
+ * instruction (undefined, longer than 15 bytes); ERR_UNSUPPORTED: VEX, EVEX and XOP.  An undefined
+ * combination of a defined opcode may be accepted: the processor has refused it before anybody asks. */
 int insn_decode(struct insn *i, const u8 *bytes, u32 len, enum insn_mode mode) must_check;
 
 /* The length alone, or insn_decode's error.  Fast for opcodes without operands such as CPUID, RDMSR, HLT. */
