@@ -8,7 +8,7 @@
 
 #define LOG_LINE 256
 
-static inline s64 call(enum syscall number, u64 a, u64 b, u64 c, u64 d, u64 e)
+static inline __attribute__((always_inline)) s64 call(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e)
 {
 	s64 result;
 	register u64 r10 __asm__("r10") = d;
@@ -16,7 +16,7 @@ static inline s64 call(enum syscall number, u64 a, u64 b, u64 c, u64 d, u64 e)
 
 	__asm__ volatile("syscall"
 			 : "=a"(result)
-			 : "a"((u64)number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
 			 : "rcx", "r11", "memory");
 	return result;
 }
@@ -275,6 +275,11 @@ int sys_guest_watch(u32 id)
 int sys_host_power(enum host_power what)
 {
 	return (int)CALL1(SYS_HOST_POWER, what);
+}
+
+s64 sys_call(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e)
+{
+	return call(number, a, b, c, d, e);
 }
 
 u64 sys_clock(void)

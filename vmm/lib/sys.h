@@ -57,6 +57,9 @@ s64 sys_guest_input(u32 id, const void *buf, u64 len);
 int sys_guest_watch(u32 id);
 int sys_host_power(enum host_power what);
 
+/* Any call with any arguments: for test hooks that misbehave on purpose. */
+s64 sys_call(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e);
+
 /* Nanoseconds since Quire took over the machine. */
 u64 sys_clock(void);
 
