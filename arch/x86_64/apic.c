@@ -122,7 +122,7 @@ static void end_all_in_service(void)
 	}
 }
 
-void apic_enable(void)
+void apic_enable(struct apic_timer *t)
 {
 	u64 base = rdmsr(MSR_APIC_BASE);
 
@@ -145,6 +145,7 @@ void apic_enable(void)
 	apic_write(APIC_LVT_TIMER, VECTOR_TIMER | (deadline_mode ? LVT_TIMER_DEADLINE : 0));
 	apic_write(APIC_LVT_ERROR, VECTOR_ERROR);
 	mfence(); /* the mode must be there before the first deadline (SDM 3A §10.5.4.1) */
+	t->deadline = APIC_TIMER_OFF;
 }
 
 u32 apic_id(void)
@@ -209,10 +210,25 @@ void apic_send_startup(u32 to, u8 page)
 	icr_write(to, ICR_STARTUP | ICR_ASSERT | page);
 }
 
-void apic_timer_set(u64 deadline)
+static void timer_stop(void)
+{
+	if (deadline_mode)
+		wrmsr(MSR_TSC_DEADLINE, 0);
+	else
+		apic_write(APIC_TIMER_INITIAL, 0);
+}
+
+void apic_timer_set(struct apic_timer *t, u64 deadline)
 {
 	u64 now, count;
 
+	if (deadline == t->deadline)
+		return;
+	t->deadline = deadline;
+	if (deadline == APIC_TIMER_OFF) {
+		timer_stop();
+		return;
+	}
 	if (deadline_mode) {
 		wrmsr(MSR_TSC_DEADLINE, deadline ? deadline : 1); /* 0 would disarm */
 		return;
@@ -222,14 +238,6 @@ void apic_timer_set(u64 deadline)
 	if (deadline > now) /* rounded up: an interrupt too early would only be set again */
 		count += (u64)((unsigned __int128)(deadline - now) * count_mul >> 32);
 	apic_write(APIC_TIMER_INITIAL, (u32)MIN(count, 0xffffffffull));
-}
-
-void apic_timer_stop(void)
-{
-	if (deadline_mode)
-		wrmsr(MSR_TSC_DEADLINE, 0);
-	else
-		apic_write(APIC_TIMER_INITIAL, 0);
 }
 
 void apic_timer_measure(void)

@@ -17,6 +17,11 @@ enum apic_vector {
 };
 
 #define APIC_ID_ALL_BUT_SELF 0xfffffffeu /* for apic_send_nmi */
+#define APIC_TIMER_OFF UINT64_MAX
+
+struct apic_timer { /* one in each CPU's struct, set by apic_enable */
+	u64 deadline; /* o: what the hardware is programmed for, APIC_TIMER_OFF: nothing */
+};
 
 /* Boot CPU, first: chooses the mode.  ERR_UNSUPPORTED without a local APIC. */
 int apic_init(bool x2apic_wanted) must_check;
@@ -26,7 +31,7 @@ u64 apic_address(void);
 
 /* Each CPU: switches its local APIC on, with everything masked but the timer and the errors, and nothing
  * left in service from the firmware's days. */
-void apic_enable(void);
+void apic_enable(struct apic_timer *t);
 
 u32 apic_id(void);
 void apic_eoi(void);
@@ -40,11 +45,16 @@ void apic_send_startup(u32 to, u8 page); /* real-mode code at page * 4096 */
 /* The error status register (SDM 3A §10.5.3), cleared by reading it. */
 u32 apic_error(void);
 
-/* One VECTOR_TIMER at about host TSC deadline, at once if that is past; replaces the former deadline.  It
- * may come early when the deadline is further off than the hardware counts, and once more after it was
- * stopped: the handler looks at the clock. */
-void apic_timer_set(u64 deadline);
-void apic_timer_stop(void);
+/* One VECTOR_TIMER at about host TSC deadline, at once if that is past; APIC_TIMER_OFF: none.  Replaces the
+ * former deadline and costs nothing when it is the same.  May come early when the deadline is further off
+ * than the hardware counts, and once more after it was replaced: the handler looks at the clock. */
+void apic_timer_set(struct apic_timer *t, u64 deadline);
+
+/* For VECTOR_TIMER's handler, before it sets the next deadline. */
+static inline void apic_timer_fired(struct apic_timer *t)
+{
+	t->deadline = APIC_TIMER_OFF;
+}
 
 /* For the calibration: the timer counts down from its maximum, silent; then its rate is told. */
 void apic_timer_measure(void);
