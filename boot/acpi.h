@@ -36,8 +36,8 @@ u64 acpi_field(const struct acpi_table *table, u32 offset, u32 bytes);
 void acpi_read_power(const struct acpi *acpi, struct boot_info *info);      /* FADT and \_S5 */
 void acpi_read_hpet(const struct acpi *acpi, struct boot_info *info);
 void acpi_read_interrupts(const struct acpi *acpi, struct boot_info *info); /* MADT: IOAPIC, ISA interrupts */
-void acpi_read_cpus(const struct acpi *acpi, struct boot_info *info);       /* MADT; cpus[0] is there already */
-void acpi_read_nodes(const struct acpi *acpi, struct boot_info *info);      /* SRAT; ranges are there already */
-bool acpi_read_serial(const struct acpi *acpi, struct acpi_serial *serial); /* SPCR; false: none that we know */
+void acpi_read_cpus(const struct acpi *acpi, struct boot_info *info);       /* MADT; cpus[0] is there */
+void acpi_read_nodes(const struct acpi *acpi, struct boot_info *info);      /* SRAT; ranges are there */
+bool acpi_read_serial(const struct acpi *acpi, struct acpi_serial *serial); /* SPCR; false: none known */
 
 #endif

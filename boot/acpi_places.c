@@ -27,7 +27,7 @@ bool acpi_read_serial(const struct acpi *acpi, struct acpi_serial *serial)
 	type = acpi_field(&spcr, SPCR_TYPE, 1);
 	space = acpi_field(&spcr, SPCR_ADDRESS, 1);
 	serial->base = acpi_field(&spcr, SPCR_ADDRESS + 4, 8);
-	if ((type != 0 && type != 1 && type != 0x12) || !serial->base) /* 16550, its subset, 16550 by address */
+	if ((type != 0 && type != 1 && type != 0x12) || !serial->base) /* 16550 in three forms */
 		return false;
 	if (space == SPACE_PORT && serial->base <= 0xfff8)
 		serial->kind = BOOT_SERIAL_PORT;

@@ -3,6 +3,8 @@
 
 #include "kernel/lib/string.h"
 
+#define HEADER_SIZE 36
+
 #define FADT_DSDT 40
 #define FADT_SMI_COMMAND 48
 #define FADT_ACPI_ENABLE 52
@@ -59,7 +61,7 @@ static u8 read_integer(const struct acpi_table *t, u32 *at)
  * writes this one object as a constant. */
 static void read_s5(const struct acpi_table *dsdt, struct boot_info *info)
 {
-	for (u32 i = 38; i + 8 < dsdt->len; i++) {
+	for (u32 i = HEADER_SIZE + 1; i + 8 < dsdt->len; i++) {
 		const u8 *p = dsdt->at + i;
 		u32 at = i + 5;
 		u8 a, b;
@@ -67,7 +69,7 @@ static void read_s5(const struct acpi_table *dsdt, struct boot_info *info)
 		if (memcmp(p, "_S5_", 4) || p[4] != AML_PACKAGE ||
 		    !(p[-1] == AML_NAME || (p[-1] == AML_ROOT && p[-2] == AML_NAME)))
 			continue;
-		at += 1 + (acpi_field(dsdt, at, 1) >> 6); /* PkgLength: its top bits count its further bytes */
+		at += 1 + (acpi_field(dsdt, at, 1) >> 6); /* PkgLength: the top bits count further bytes */
 		if (acpi_field(dsdt, at++, 1) < 1)        /* NumElements */
 			continue;
 		a = read_integer(dsdt, &at);

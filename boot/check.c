@@ -29,8 +29,9 @@ static bool check_vmx(void)
 	u64 control = rdmsr(MSR_FEATURE_CONTROL);
 
 	if ((control & FEATURE_LOCKED) && !(control & FEATURE_VMX))
-		missing("VMX is switched off: turn on \"Intel Virtualization Technology\" (VT-x) in the firmware setup");
-	return missing("this is an Intel processor: the VMX back end is not there yet, an AMD processor with SVM is needed");
+		missing("VMX is switched off: turn on \"Intel Virtualization Technology\" in the firmware "
+			"setup");
+	return missing("the VMX back end for Intel processors is not there yet: AMD SVM is needed");
 }
 
 static bool check_svm(u32 max_extended)
@@ -40,14 +41,14 @@ static bool check_svm(u32 max_extended)
 	if (!(features.ecx & ECX_SVM) && (cpuid(1, 0).ecx & ECX_VMX))
 		return check_vmx();
 	if (!(features.ecx & ECX_SVM) || max_extended < CPUID_SVM)
-		return missing("the processor has no SVM (AMD-V); if it should, turn on \"SVM Mode\" in the firmware setup, "
-			       "or nested virtualisation in the hypervisor below");
+		return missing("the processor has no SVM (AMD-V); if it should, turn on \"SVM Mode\" in the "
+			       "firmware setup, or nested virtualisation in the hypervisor below");
 	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) /* only the firmware can clear it: APM 2 §15.4 */
-		return missing("SVM is switched off: turn on \"SVM Mode\" (or \"AMD-V\", \"Virtualization\") in the firmware "
-			       "setup, under CPU or Advanced");
+		return missing("SVM is switched off: turn on \"SVM Mode\" (or \"AMD-V\", \"Virtualization\") "
+			       "in the firmware setup, under CPU or Advanced");
 	if (!(cpuid(CPUID_SVM, 0).edx & EDX_NPT))
-		return missing("the processor has no nested paging (NPT, in AMD processors since 2007); if it should, turn "
-			       "on \"Nested Paging\" or \"NPT\" in the firmware setup");
+		return missing("the processor has no nested paging (NPT, in AMD processors since 2007); if "
+			       "it should, turn on \"Nested Paging\" in the firmware setup");
 	return true;
 }
 
@@ -61,9 +62,11 @@ bool check_machine(const struct boot_info *info)
 	if (!(edx & EDX_LONG_MODE))
 		ok = missing("the processor has no 64-bit long mode");
 	if (!(edx & EDX_NX))
-		ok = missing("NX is off: turn on \"No-Execute Memory Protection\" (\"Execute Disable Bit\") in the firmware setup");
+		ok = missing("NX is off: turn on \"No-Execute Memory Protection\" (\"Execute Disable Bit\") "
+			     "in the firmware setup");
 	if (memory < MEMORY_MIN) {
-		console_print("Quire: cannot run: %llu MiB of memory are free, 64 MiB are needed\n", memory / MIB);
+		console_print("Quire: cannot run: %llu MiB of memory are free, 64 MiB are needed\n",
+			      memory / MIB);
 		ok = false;
 	}
 	return ok;

@@ -1,6 +1,6 @@
-/* Both consoles.  Firmware often shows its console on a UART as well (OVMF, servers' console redirection): when
- * that is our serial line, writing there too would double every line.  The variable ConOut names the devices of
- * the firmware's console as device paths (UEFI 2.10 §3.3, §10.3); it is the firmware's data and may be broken. */
+/* Both consoles.  Firmware often shows its console on a UART as well (OVMF, servers' console redirection):
+ * when that is our serial line, writing there too would double every line.  The variable ConOut names the
+ * devices of the firmware's console as device paths (UEFI 2.10 §3.3, §10.3); it may be broken. */
 #include "boot/console.h"
 
 #include "arch/x86_64/registers.h"

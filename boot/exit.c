@@ -1,5 +1,5 @@
 /* ExitBootServices and what follows it.  The key names the map that we saw last; a timer of the firmware may
- * change the map between the two calls, so both are repeated.  After the first try only these two are legal. */
+ * change the map between the two calls, so both are repeated.  After the first try only these are legal. */
 #include "boot/exit.h"
 
 #include "arch/x86_64/registers.h"

@@ -1,5 +1,5 @@
-/* Reading files through EFI_SIMPLE_FILE_SYSTEM_PROTOCOL, whole, into pages of their own.  A file that cannot be
- * had is a message with the configuration's line; it never stops the boot. */
+/* Reading files through EFI_SIMPLE_FILE_SYSTEM_PROTOCOL, whole, into pages of their own.  A file that cannot
+ * be had is a message with the configuration's line; it never stops the boot. */
 #include "boot/files.h"
 
 #include "arch/x86_64/registers.h"
@@ -138,8 +138,8 @@ static void load(struct boot_info *info, const char *name, u32 line)
 	str_copy(file->name, sizeof(file->name), name);
 	info->file_count++;
 	us = (rdtsc() - start) / MAX(firmware.tsc_hz / 1000000, 1ul);
-	console_print("Quire: loaded %s, %lu KiB in %lu.%lu ms\n", name, file->size / 1024 + !!(file->size % 1024),
-		      us / 1000, us / 100 % 10);
+	console_print("Quire: loaded %s, %lu KiB in %lu.%lu ms\n", name,
+		      file->size / 1024 + !!(file->size % 1024), us / 1000, us / 100 % 10);
 }
 
 void files_load(struct boot_info *info)

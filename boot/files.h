@@ -4,8 +4,8 @@
 
 #include "kernel/boot_info.h"
 
-/* Opens the volume we were loaded from and reads the configuration from it (conf=PATH in the load options, else
- * quire.conf) into info->config.  Without volume or file there is a message, and no configuration. */
+/* Opens the volume we were loaded from and reads the configuration from it (conf=PATH in the load options,
+ * else quire.conf) into info->config.  Without volume or file there is a message, and no configuration. */
 void files_read_config(struct boot_info *info);
 
 /* Loads each file that the configuration names once, with a line on the console for each. */

@@ -16,8 +16,9 @@ void gather_framebuffer(struct boot_info *info)
 	const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode = gop && gop->Mode ? gop->Mode->Info : NULL;
 	struct boot_framebuffer *fb = &info->framebuffer;
 
-	if (!mode || mode->PixelFormat > PixelBlueGreenRedReserved8BitPerColor || !gop->Mode->FrameBufferBase ||
-	    mode->PixelsPerScanLine < mode->HorizontalResolution || mode->PixelsPerScanLine > 65535 ||
+	if (!mode || mode->PixelFormat > PixelBlueGreenRedReserved8BitPerColor ||
+	    !gop->Mode->FrameBufferBase || mode->PixelsPerScanLine < mode->HorizontalResolution ||
+	    mode->PixelsPerScanLine > 65535 ||
 	    mode->VerticalResolution > 65535)
 		return;
 	fb->width = mode->HorizontalResolution;

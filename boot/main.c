@@ -57,7 +57,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 	info.trampoline = firmware_alloc(PAGE_SIZE, LOW_MEMORY_END);
 
 	if (exit_firmware(&info)) {
-		console_print("Quire: the firmware does not let go of the machine (ExitBootServices fails)\n");
+		console_print("Quire: the firmware does not let go (ExitBootServices fails)\n");
 		return give_up(EFI_ABORTED);
 	}
 	platform_read_nodes(&info);

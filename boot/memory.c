@@ -1,5 +1,5 @@
 /* From EFI's memory descriptors to ranges.  The buffer is the firmware's loader memory: it is free again when
- * the kernel runs.  Kinds are painted from weak to strong, so overlapping descriptors end on the safe side. */
+ * the kernel runs.  Kinds are painted from weak to strong: overlapping descriptors end on the safe side. */
 #include "boot/memory.h"
 
 #include "boot/firmware.h"
@@ -59,8 +59,8 @@ int memory_read(struct boot_info *info, u64 *key)
 	UINTN map_key = 0;
 
 	map.size = map.capacity;
-	if (EFI_ERROR(firmware.boot->GetMemoryMap(&map.size, (void *)map.at, &map_key, &map.step, &version)) ||
-	    map.step < sizeof(EFI_MEMORY_DESCRIPTOR))
+	if (EFI_ERROR(firmware.boot->GetMemoryMap(&map.size, (void *)map.at, &map_key, &map.step,
+						  &version)) || map.step < sizeof(EFI_MEMORY_DESCRIPTOR))
 		return ERR_NOMEM;
 	*key = map_key;
 	info->range_count = 0;

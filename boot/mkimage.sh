@@ -1,7 +1,7 @@
 #!/bin/sh
-# mkimage.sh PROGRAM DIR OUT: a disk image with one FAT32 partition: \EFI\BOOT\BOOTX64.EFI is PROGRAM, and DIR's
-# files (quire.conf at its root) lie under \quire\.  Needs no root; the same input gives the same bytes.  Whole
-# cylinders of 16 heads and 63 sectors, at least 130 of them, so that Bochs can name its geometry.
+# mkimage.sh PROGRAM DIR OUT: a disk image with one FAT32 partition: \EFI\BOOT\BOOTX64.EFI is PROGRAM, and
+# DIR's files (quire.conf at its root) lie under \quire\.  Needs no root; the same input gives the same bytes.
+# Whole cylinders of 16 heads and 63 sectors, at least 130 of them, so that Bochs can name its geometry.
 set -eu
 fail() { echo "mkimage: $*" >&2; exit 1; }
 
@@ -13,7 +13,8 @@ program=$1 dir=$2 out=$3
 
 export MTOOLS_SKIP_CHECK=1 MTOOLSRC=/dev/null LC_ALL=C SOURCE_DATE_EPOCH=315532800 TZ=UTC
 cylinder=1008 start=2048
-bytes=$(find -L "$dir" "$program" -type f -printf '%s\n' | awk '{ s += int(($1 + 65535) / 65536) * 65536 } END { print s }')
+bytes=$(find -L "$dir" "$program" -type f -printf '%s\n' |
+	awk '{ s += int(($1 + 65535) / 65536) * 65536 } END { print s }')
 sectors=$((start + (bytes / 512) * 102 / 100 + 16384))
 cylinders=$(((sectors + cylinder - 1) / cylinder))
 [ $cylinders -ge 130 ] || cylinders=130
@@ -22,7 +23,10 @@ cluster=1
 while [ $((count / cluster)) -gt 1000000 ]; do cluster=$((cluster * 2)); done
 
 # little-endian 32 bits as octal escapes
-le32() { printf '\\%03o\\%03o\\%03o\\%03o' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255)); }
+le32() {
+	printf '\\%03o\\%03o\\%03o\\%03o' $(($1 & 255)) $(($1 >> 8 & 255)) \
+		$(($1 >> 16 & 255)) $(($1 >> 24 & 255))
+}
 
 new=$out.new
 trap 'rm -f "$new"' EXIT

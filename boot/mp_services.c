@@ -5,8 +5,7 @@
 #include "boot/firmware.h"
 
 #define MP_SERVICES_GUID { 0x3fdda605, 0xa76e, 0x4f46, { 0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08 } }
-#define CPU_ENABLED 2
-#define CPU_HEALTHY 4
+#define CPU_USABLE 6 /* enabled (bit 1) and healthy (bit 2) */
 
 struct processor {
 	u64 id; /* the local APIC's */
@@ -30,7 +29,7 @@ void mp_services_read_cpus(struct boot_info *info)
 	for (UINTN i = 0; i < count && info->cpu_count < BOOT_CPUS_MAX; i++) {
 		struct processor p = { 0 };
 
-		if (EFI_ERROR(mp->get_info(mp, i, &p)) || (p.flags & (CPU_ENABLED | CPU_HEALTHY)) != (CPU_ENABLED | CPU_HEALTHY) ||
+		if (EFI_ERROR(mp->get_info(mp, i, &p)) || (p.flags & CPU_USABLE) != CPU_USABLE ||
 		    p.id == info->cpus[0].apic_id)
 			continue;
 		info->cpus[info->cpu_count++] = (struct boot_cpu){ .apic_id = p.id };

@@ -114,7 +114,7 @@ static int set_x2apic(struct target *t, const char *value)
 }
 
 static const struct host_key host_keys[] = {
-	{ "serial", set_serial, "auto, none, spcr, com1 to com4, an I/O port (0x3F8) or a PCI device (bus:dev.fn)" },
+	{ "serial", set_serial, "auto, none, spcr, com1 to com4, an I/O port (0x3F8) or PCI bus:dev.fn" },
 	{ "max-cpus", set_max_cpus, "a number from 1 to 1024" },
 	{ "log-level", set_log_level, "error, warn, info or debug" },
 	{ "on-panic", set_on_panic, "halt or reboot:SECONDS" },
@@ -131,7 +131,8 @@ static void read_pair(struct boot_info *info, struct target *t, const struct con
 		if (strcmp(item->key, key->name))
 			continue;
 		if (key->set && key->set(t, item->value))
-			options_complain(info, item->line, "%s = %.40s: expected %s", key->name, item->value, key->expected);
+			options_complain(info, item->line, "%s = %.40s: expected %s", key->name, item->value,
+					 key->expected);
 		else if (key->set == set_serial)
 			t->serial->line = item->line;
 		return;
@@ -178,5 +179,5 @@ void options_complain(struct boot_info *info, u32 line, const char *format, ...)
 	if (len + 1 < room)
 		memcpy(to + len, "\n", 2);
 	else
-		*to = 0; /* all or nothing: a cut line would mislead; the count still says that there was one */
+		*to = 0; /* all or nothing: a cut line would mislead; it is counted anyway */
 }

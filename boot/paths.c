@@ -1,4 +1,4 @@
-/* Names are an operator's text and load options are whatever the firmware passes: both are checked here.  Pure. */
+/* Names are an operator's text, load options are whatever the firmware passes: both are checked.  Pure. */
 #include "boot/paths.h"
 
 #include "kernel/lib/string.h"

@@ -10,8 +10,8 @@
  * when they begin with a slash of either kind.  NULL, or the reason why the name is refused. */
 const char *paths_make(u16 path[PATH_MAX], const char *name);
 
-/* The value of conf=PATH among the blank-separated words of a program's load options (16-bit characters, of any
- * origin); false if there is none that fits. */
+/* The value of conf=PATH among the blank-separated words of a program's load options (16-bit characters, of
+ * any origin); false if there is none that fits. */
 bool paths_find_config(const u16 *options, size_t count, char name[FILE_NAME_MAX]);
 
 #endif

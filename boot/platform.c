@@ -39,7 +39,7 @@ void platform_pci_write(u8 bus, u8 dev, u8 fn, u8 offset, u32 value)
 	out32(0xcfc, value);
 }
 
-/* What a PC without ACPI tables has: an IOAPIC with the timer on its pin 2, perhaps a HPET, perhaps a PIIX4. */
+/* A PC without ACPI tables: an IOAPIC with the timer on its pin 2, perhaps a HPET, perhaps a PIIX4. */
 static void set_defaults(struct boot_info *info)
 {
 	u32 period;
@@ -84,7 +84,7 @@ void platform_init(struct boot_info *info)
 
 static u32 own_apic_id(void)
 {
-	if (cpuid(0, 0).eax >= 0xb && (cpuid(0xb, 0).ebx & 0xffff)) /* SDM 2A CPUID: leaf Bh's EDX is the x2APIC ID */
+	if (cpuid(0, 0).eax >= 0xb && (cpuid(0xb, 0).ebx & 0xffff)) /* SDM 2A CPUID: EDX is the x2APIC ID */
 		return cpuid(0xb, 0).edx;
 	return cpuid(1, 0).ebx >> 24;
 }

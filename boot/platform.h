@@ -8,7 +8,7 @@
  * memory there is, so that no table can send us elsewhere. */
 void platform_init(struct boot_info *info);
 
-/* Fills info->cpus: this one first, then MADT's, or without ACPI those that the firmware's MP services list. */
+/* Fills info->cpus: this one first, then MADT's, or without ACPI those of the firmware's MP services. */
 void platform_read_cpus(struct boot_info *info);
 
 /* Marks info->ranges with their NUMA nodes; legal after the firmware was left. */

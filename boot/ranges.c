@@ -6,8 +6,8 @@
 
 static void remove_at(struct boot_info *info, u32 i)
 {
-	memmove(&info->ranges[i], &info->ranges[i + 1], (info->range_count - i - 1) * sizeof(info->ranges[0]));
 	info->range_count--;
+	memmove(&info->ranges[i], &info->ranges[i + 1], (info->range_count - i) * sizeof(info->ranges[0]));
 }
 
 static void insert_at(struct boot_info *info, u32 i, struct boot_range range)
@@ -37,7 +37,7 @@ static bool make_room(struct boot_info *info)
 	return true;
 }
 
-/* Splits the range that has address in its middle; returns the index of the first range at or after address. */
+/* Splits the range that has address in its middle; returns the index of the first one from address on. */
 static u32 cut(struct boot_info *info, u64 address)
 {
 	for (u32 i = 0; i < info->range_count; i++) {

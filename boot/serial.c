@@ -5,7 +5,7 @@
 #include "arch/x86_64/registers.h"
 #include "boot/platform.h"
 
-enum { DATA = 0, IER = 1, DIVISOR_LOW = 0, DIVISOR_HIGH = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5, SCRATCH = 7 };
+enum { DATA, IER, FCR, LCR, MCR, LSR, MSR, SCRATCH, DIVISOR_LOW = 0, DIVISOR_HIGH = 1 };
 #define LCR_8N1 0x03
 #define LCR_DIVISOR 0x80
 #define FCR_ENABLE_CLEAR 0x07
@@ -93,7 +93,7 @@ void serial_init(struct boot_info *info, const struct serial_choice *choice)
 		uart.kind = BOOT_SERIAL_NONE;
 	if (uart.kind == BOOT_SERIAL_NONE) {
 		if (choice->source != SERIAL_AUTO && choice->source != SERIAL_NONE)
-			options_complain(info, choice->line, "serial: no UART answers there; the log goes to the screen");
+			options_complain(info, choice->line, "no UART answers; the log is on the screen");
 		return;
 	}
 	info->serial_kind = uart.kind;

@@ -4,8 +4,8 @@
 
 #include "boot/options.h"
 
-/* Finds the UART that choice names and fills info->serial_*; when there is none it is BOOT_SERIAL_NONE, with a
- * message if the operator asked for one. */
+/* Finds the UART that choice names and fills info->serial_*; when there is none it is BOOT_SERIAL_NONE, with
+ * a message if the operator asked for one. */
 void serial_init(struct boot_info *info, const struct serial_choice *choice);
 
 /* Waits a bounded time for each byte; a line that does not move is given up. */

@@ -16,7 +16,8 @@ const char *symbols_find(u64 address, u64 *offset)
 	u64 at = address - (u64)image_start;
 	u32 count, low = 0, high;
 
-	if (image_symbols_end - table < 4 || address < (u64)image_text_start || address >= (u64)image_text_end)
+	if (image_symbols_end - table < 4 || address < (u64)image_text_start ||
+	    address >= (u64)image_text_end)
 		return NULL;
 	memcpy(&count, table, 4);
 	for (high = count; low < high;) { /* the first that begins after the address */

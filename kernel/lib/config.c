@@ -1,5 +1,5 @@
-/* The pull parser of quire.conf.  A line is [section], key = value, or empty; '#' begins a comment at the start
- * of a line or after a blank, except inside "quotes".  A line with control characters is a mistake. */
+/* The pull parser of quire.conf.  A line is [section], key = value, or empty; '#' begins a comment at the
+ * start of a line or after a blank, except inside "quotes".  A line with control characters is a mistake. */
 #include "kernel/lib/config.h"
 
 #include "kernel/lib/error.h"
@@ -20,8 +20,8 @@ static bool is_blank(char c)
 
 static bool is_word(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-		c == '.';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		c == '-' || c == '_' || c == '.';
 }
 
 static struct span trim(struct span s)
@@ -210,7 +210,8 @@ static bool read_digits(const char **text, u64 *number)
 
 		if (digit >= base)
 			break;
-		if (__builtin_mul_overflow(*number, base, number) || __builtin_add_overflow(*number, digit, number))
+		if (__builtin_mul_overflow(*number, base, number) ||
+		    __builtin_add_overflow(*number, digit, number))
 			return false;
 	}
 	*text = s;

@@ -37,8 +37,8 @@ static void expect_pair(u32 line, const char *key, const char *value)
 
 static void test_sections_and_pairs(void **state)
 {
-	start("\xef\xbb\xbf# a comment\r\n\r\n[host]\r\nserial = com1\r\n  [ guest  web-1.x ]  # why\n\tmemory=64M\t# c\n"
-	      "cmdline = console=ttyS0 a#b \"x y\" z\nempty =\n[host]");
+	start("\xef\xbb\xbf# a comment\r\n\r\n[host]\r\nserial = com1\r\n  [ guest  web-1.x ]  # why\n"
+	      "\tmemory=64M\t# c\ncmdline = console=ttyS0 a#b \"x y\" z\nempty =\n[host]");
 	expect(CONFIG_SECTION, 3, "host", "");
 	expect_pair(4, "serial", "com1");
 	expect(CONFIG_SECTION, 5, "guest", "web-1.x");
@@ -54,7 +54,8 @@ static void test_sections_and_pairs(void **state)
 static void test_guest_names(void **state)
 {
 	start("[guest web]\nx = 1\n[guest  b.c_d-2 ] # yes\n[guest]\n[guest a b]\n[guest a/b]\n[guest "
-	      "abcdefghijabcdefghijabcdefghija]\n[guest abcdefghijabcdefghijabcdefghijab]\n[host x]\n[disk]\n[host] x\n[host");
+	      "abcdefghijabcdefghijabcdefghija]\n[guest abcdefghijabcdefghijabcdefghijab]\n"
+	      "[host x]\n[disk]\n[host] x\n[host");
 	expect(CONFIG_SECTION, 1, "guest", "web");
 	expect(CONFIG_PAIR, 2, "guest", "web");
 	expect(CONFIG_SECTION, 3, "guest", "b.c_d-2");
@@ -79,7 +80,8 @@ static void test_quotes(void **state)
 
 static void test_mistakes_cost_one_line(void **state)
 {
-	start("[guest a]\nnonsense\n= 1\nkey value\nk\x01 = 1\nk = a\x7f\nabcdefghijabcdefghijabcdefghijabc = 1\nlast = 1");
+	start("[guest a]\nnonsense\n= 1\nkey value\nk\x01 = 1\nk = a\x7f\n"
+	      "abcdefghijabcdefghijabcdefghijabc = 1\nlast = 1");
 	expect(CONFIG_SECTION, 1, "guest", "a");
 	for (u32 line = 2; line <= 7; line++) {
 		expect(CONFIG_ERROR, line, "guest", "a");
@@ -131,8 +133,8 @@ static void test_any_bytes(void **state)
 
 static void test_sizes(void **state)
 {
-	static const char *const bad[] = { "", "M", "64Q", "64MB", "-1", "1.5G", " 1", "1 ", "0x", "99999999999999999999",
-					   "17179869184G", "16777216T" };
+	static const char *const bad[] = { "", "M", "64Q", "64MB", "-1", "1.5G", " 1", "1 ", "0x",
+					   "99999999999999999999", "17179869184G", "16777216T" };
 	u64 bytes;
 
 	assert_int_equal(config_size("4096", &bytes), 0);
