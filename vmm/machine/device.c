@@ -30,7 +30,6 @@ const u32 device_count = ARRAY_SIZE(device_table);
 struct device_header {
 	u32 magic, count;
 	u64 total; /* bytes of it all */
-	u64 now;   /* machine time of the save */
 };
 
 struct device_record {
@@ -87,7 +86,7 @@ static struct device_record device_record(const struct device *d)
 
 s64 device_save(const struct machine *m, void *buf, u64 len)
 {
-	struct device_header h = { DEVICE_MAGIC, device_count, device_total(), machine_now(m) };
+	struct device_header h = { DEVICE_MAGIC, device_count, device_total() };
 	u8 *at = buf;
 
 	if (len < h.total)
@@ -127,13 +126,11 @@ static bool device_valid(const u8 *at, u64 len)
 
 int device_load(struct machine *m, const void *buf, u64 len)
 {
-	struct device_header h;
 	const u8 *at = buf;
 
 	if (!device_valid(at, len))
 		return ERR_INVAL;
-	memcpy(&h, at, sizeof(h));
-	at += sizeof(h);
+	at += sizeof(struct device_header);
 	for (u32 i = 0; i < device_count; i++) {
 		const struct device *d = &device_table[i];
 
@@ -141,7 +138,6 @@ int device_load(struct machine *m, const void *buf, u64 len)
 		memcpy((u8 *)m + d->offset, at, d->size);
 		at += d->size;
 	}
-	m->clock_base = sys_clock() - h.now;
 	sys_guest_extint(m->pic.output);
 	machine_reschedule(m, device_deadline(m));
 	return 0;
