@@ -1,0 +1,284 @@
+/* Every command against a fake kernel: its output, one-line errors, nothing wider than 80 columns. */
+/* links: tests/unit/fake_monitor.c vmm/monitor/command.c vmm/monitor/command_table.c
+ * vmm/monitor/commands_guests.c vmm/monitor/commands_help.c vmm/monitor/commands_host.c
+ * vmm/monitor/commands_inspect.c vmm/monitor/commands_lifecycle.c vmm/monitor/commands_test.c
+ * vmm/monitor/commands_vcpus.c vmm/monitor/complete.c vmm/monitor/configuration.c vmm/monitor/console.c
+ * vmm/monitor/definitions.c vmm/monitor/editor.c vmm/monitor/events.c vmm/monitor/guests.c
+ * vmm/monitor/loglines.c vmm/monitor/output.c vmm/monitor/policy.c vmm/monitor/start.c
+ * vmm/monitor/table.c vmm/monitor/terminal.c vmm/monitor/units.c kernel/lib/config.c kernel/lib/fmt.c
+ * kernel/lib/string.c kernel/lib/error.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/fake_monitor.h"
+#include "vmm/lib/sys.h"
+#include "vmm/monitor/command.h"
+#include "vmm/monitor/output.h"
+#include "vmm/monitor/terminal.h"
+#include "vmm/monitor/units.h"
+
+#define A_TO_Z "a b c d e f g h i j k l m n o p q r s t u v w x y z "
+#define MANY_WORDS A_TO_Z A_TO_Z A_TO_Z
+#define LONG_NAME "a-name-of-the-greatest-length.x"
+
+static struct fake_guest *web;
+
+static int setup(void **state)
+{
+	fake_reset();
+	terminal_init();
+	terminal_show();
+	web = fake_add("web", "kernel = bzImage\n", GUEST_RUNNING);
+	fake_add("db", "kernel = bzImage\ncmdline = quiet\n", GUEST_OFF);
+	output_drain();
+	return 0;
+}
+
+static void expect(const char *line, const char *part)
+{
+	const char *text = fake_run(line);
+
+	if (!strstr(text, part))
+		fail_msg("'%s': no '%s' in: %s", line, part, text);
+}
+
+static void expect_error(const char *line)
+{
+	const char *text = fake_run(line);
+
+	if (strncmp(text, "error: ", 7) != 0 || !strchr(text, '\n') || strchr(text, '\n')[1])
+		fail_msg("'%s' is not answered by one error line but: %s", line, text);
+	if (!strchr(text + 7, ':'))
+		fail_msg("'%s': the error does not say what to do: %s", line, text);
+}
+
+static void test_bad_arguments(void **state)
+{
+	static const char *const lines[] = {
+		"nonsense", "help nonsense", "help list x", "version x", "list x", "dominfo", "dominfo no",
+		"dominfo web x", "domstate", "domstate 99", "domstate 0", "start", "start no", "start web",
+		"shutdown no", "shutdown db", "reboot no", "reboot db", "reset no", "reset db", "destroy no",
+		"destroy db", "suspend no", "suspend db", "resume no", "resume db", "resume web", "console",
+		"console no", "define", "define x", "define x y", "define x kernel=lost",
+		"define x memory=64M", "define x kernel=bzImage memory=0", "define x kernel=bzImage vcpus=0",
+		"define x kernel=bzImage vcpus=65", "define web kernel=bzImage",
+		"define x kernel=bzImage kernel=bzImage", "define x kernel=bzImage color=red",
+		"define x kernel=", "define x =y", "define x kernel=bzImage on-crash=no",
+		"define a/b kernel=bzImage", "define '' kernel=bzImage",
+		"define " LONG_NAME "y kernel=bzImage", "define x kernel=bzImage cmdline=\"open",
+		"define x kernel=bzImage initrd=lost", "define x kernel=bzImage module='lost args'",
+		"undefine no", "undefine web", "dumpcfg no", "nodeinfo x", "freecell x", "cpuinfo x",
+		"vcpuinfo no", "vcpuinfo db", "vmexit no", "vmexit db", "vmexit web -x", "files x", "dmesg x",
+		"uptime x", "boot-report x", "dumpreg no", "dumpreg db", "dumpreg web 2", "dumpreg web x",
+		"dumpreg web -1", "dumpmem web", "dumpmem web 0", "dumpmem no 0 1", "dumpmem db 0 1",
+		"dumpmem web x 1", "dumpmem web 0 0", "dumpmem web 0 65M", "dumpmem web 0 x",
+		"dumpmem web 0xffffffffffffffff 1", "dumpmem web 99999999999999999999 1", "dumpmem web 1G 16",
+		"inject-nmi no", "inject-nmi db", "test-hook web", "test-hook no crash", "test-hook db crash",
+		"test-hook web explode", "crash-monitor x", "poweroff x", "poweroff", "poweroff --forc",
+		"reboot-host", "reboot-host --force x", MANY_WORDS,
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(lines); i++)
+		expect_error(lines[i]);
+	assert_int_equal(web->control_count, 0);
+	assert_int_equal(web->info.state, GUEST_RUNNING);
+	assert_int_equal(fake.power_calls, 0);
+	assert_null(fake_guest("x"));
+}
+
+static void test_kernel_refusals(void **state)
+{
+	static const char *const lines[] = {
+		"shutdown web", "reboot web", "reset web", "destroy web", "suspend web", "resume web",
+		"inject-nmi web",
+		"test-hook web crash", "test-hook web replace", "start db",
+	};
+	static const int errors[] = { ERR_STATE, ERR_NOMEM, ERR_UNSUPPORTED, -99 };
+
+	for (u32 e = 0; e < ARRAY_SIZE(errors); e++) {
+		fake.control_error = fake.start_error = errors[e];
+		for (u32 i = 0; i < ARRAY_SIZE(lines); i++)
+			expect_error(lines[i]);
+	}
+}
+
+static void test_names_and_numbers(void **state)
+{
+	char line[32];
+
+	expect("domstate web", "running\r\n");
+	snprintf(line, sizeof(line), "domstate %u", web->info.id);
+	expect(line, "running\r\n");
+	snprintf(line, sizeof(line), "define %u kernel=bzImage", web->info.id);
+	expect(line, "defined as number 3");
+	snprintf(line, sizeof(line), "domstate %u", web->info.id);
+	expect(line, "off\r\n"); /* a name goes before a number */
+}
+
+static void test_define(void **state)
+{
+	assert_string_equal(fake_run("define new kernel=bzImage memory=64M cmdline=\"console=ttyS0 quiet\" "
+				     "'module=initrd.img a b' vcpus=2"),
+			    "guest new: defined as number 3\r\n");
+	assert_string_equal(fake_run("dumpcfg new"),
+			    "[guest new]\r\nkernel = bzImage\r\nmemory = 64M\r\ncmdline = console=ttyS0 quiet\r\n"
+			    "module = initrd.img a b\r\nvcpus = 2\r\n");
+	assert_string_equal(fake_run("start new"), "");
+	assert_int_equal(fake_guest("new")->params.memory, 64 * MIB);
+	assert_int_equal(fake_guest("new")->params.vcpu_count, 2);
+	assert_string_equal(fake_run("undefine db"), "");
+	assert_null(fake_guest("db"));
+	expect("define " LONG_NAME " kernel=bzImage", "defined");
+}
+
+static void test_lifecycle(void **state)
+{
+	assert_string_equal(fake_run("suspend web"), "");
+	expect("domstate web", "paused\r\n");
+	expect_error("shutdown web");
+	expect_error("start web");
+	assert_string_equal(fake_run("resume web"), "");
+	expect("domstate web", "running\r\n");
+	assert_string_equal(fake_run("shutdown web"), "");
+	assert_int_equal(web->last_control, CONTROL_SHUTDOWN);
+	assert_string_equal(fake_run("inject-nmi web"), "");
+	assert_int_equal(web->last_control, CONTROL_NMI);
+	assert_string_equal(fake_run("test-hook web handles"), "");
+	assert_int_equal(web->last_control, CONTROL_HOOK);
+	assert_int_equal(web->last_argument, HOOK_HANDLES);
+	assert_string_equal(fake_run("test-hook web replace"), "");
+	assert_int_equal(web->last_control, CONTROL_REPLACE);
+	fake_stop(web, STOP_CRASH, "oops");
+	expect_error("start web");
+	expect("dominfo web", "crashed: oops\r\n");
+	assert_string_equal(fake_run("destroy web"), "");
+	expect("domstate web", "off\r\n");
+	assert_string_equal(fake_run("start web"), "");
+}
+
+static void test_no_memory(void **state)
+{
+	fake.start_error = ERR_NOMEM;
+	expect("start db", "error: db: it needs 128 MiB of memory and 512 MiB of 1 GiB are free: ");
+}
+
+static void test_power(void **state)
+{
+	expect("poweroff", "error: 1 guest is in use (web): 'shutdown' first, or 'poweroff --force'\r\n");
+	expect("poweroff --force", "Turning the host off.\r\n");
+	assert_int_equal(fake.power_calls, 1);
+	fake_run("destroy web");
+	expect("reboot-host", "Restarting the host.\r\n");
+	assert_int_equal(fake.power_calls, 2);
+	fake.power_error = ERR_UNSUPPORTED;
+	expect("poweroff", "error: the host refused it");
+}
+
+static void test_inspection(void **state)
+{
+	expect("dumpmem web 0x3f8 20",
+	       "0000000003f8  f8 f9 fa fb fc fd fe ff 00 01 02 03 04 05 06 07  ................\r\n"
+	       "000000000408  08 09 0a 0b                                      ....\r\n");
+	expect("dumpmem web 0x41 1", "000000000041  41                                               A\r\n");
+	expect("dumpreg web 1", "RIP=abababababababab");
+	expect("dumpreg web", "CS   abab base=abababababababab limit=abababab attr=abab\r\n");
+	expect("vmexit web", "cpuid                          6                6000          1000     1.2 %\r\n");
+	expect("vmexit web", "inside the guest  18000 cycles, 94.7 %\r\n");
+	expect("vmexit web", "outside           1000 cycles, 5.3 %\r\n");
+	expect("vmexit web -H", "cpuid: exits that cost at least so many cycles\r\n         8           6  ####");
+}
+
+static void test_host(void **state)
+{
+	expect("version", "Quire 0.1-test\r\n");
+	expect("uptime", "up 1.000 s\r\n");
+	expect("freecell", "free                                            524288 KiB       512 MiB\r\n");
+	expect("files", "initrd.img                                                  123456    120.5 KiB\r\n");
+	expect("boot-report", "monitor started   0.000 ms\r\n");
+	sys_log(LOG_DEBUG, "a line\twith a tab");
+	expect("dmesg", "debug: monitor: a line?with a tab\r\n");
+	expect("help start", "start NAME\r\nstart a guest that is off\r\n");
+	expect("help vmexit", "-H adds");
+}
+
+/* No line may be wider than the terminal; only two show text whose length is not Quire's. */
+static void test_width(void **state)
+{
+	struct fake_guest *g = fake_add(LONG_NAME, "kernel = bzImage\n", GUEST_RUNNING);
+	char line[64];
+
+	memset(g->info.stop_text, 'x', sizeof(g->info.stop_text)); /* not terminated */
+	g->info.stop_reason = STOP_CRASH;
+	g->info.memory = g->info.memory_used = g->info.memory_shared = g->info.overhead = UINT64_MAX;
+	g->info.run_ns = g->info.start_clock = UINT64_MAX;
+	g->info.starts = g->info.weight = UINT32_MAX;
+	memset(fake.files[1].name, 'f', FILE_NAME_MAX - 1);
+	fake.files[1].size = UINT64_MAX;
+	fake.host.memory_total = UINT64_MAX;
+	for (u32 i = 0; i < command_table_count; i++) {
+		const struct command *c = &command_table[i];
+
+		if (strcmp(c->name, "console") == 0 || strcmp(c->name, "crash-monitor") == 0)
+			continue;
+		for (int form = 0; form < 5; form++) {
+			static const char *const forms[] = { "%s", "%s " LONG_NAME, "%s " LONG_NAME " -H",
+							     "%s " LONG_NAME " 0 64", "help %s" };
+			const char *text, *end;
+
+			snprintf(line, sizeof(line), forms[form], c->name);
+			text = fake_run(line);
+			for (; (end = strchr(text, '\r')) != NULL; text = end + 2)
+				if (end - text > 80 && strncmp(text, "Features", 8) != 0 && strncmp(text, "error", 5) != 0)
+					fail_msg("'%s' prints %d columns: %.*s", line, (int)(end - text), (int)(end - text),
+						 text);
+		}
+		if (g->info.state != GUEST_RUNNING)
+			g->info.state = GUEST_RUNNING;
+		if (!fake_guest(LONG_NAME))
+			fail_msg("%s undefined the guest", c->name);
+	}
+}
+
+static void test_units(void **state)
+{
+	assert_string_equal(units_size(0).text, "0 B");
+	assert_string_equal(units_size(1023).text, "1023 B");
+	assert_string_equal(units_size(1536).text, "1.5 KiB");
+	assert_string_equal(units_size(128 * MIB).text, "128 MiB");
+	assert_string_equal(units_size(UINT64_MAX).text, "16777215.9 TiB");
+	assert_string_equal(units_time(999).text, "999 ns");
+	assert_string_equal(units_time(12345).text, "12.3 us");
+	assert_string_equal(units_time(12345678).text, "12.3 ms");
+	assert_string_equal(units_time(12345678901ull).text, "12.345 s");
+	assert_string_equal(units_time(200000000000ull).text, "3 min 20 s");
+	assert_string_equal(units_time(7500000000000ull).text, "2 h 5 min");
+	assert_string_equal(units_time(UINT64_MAX).text, "213503 d 23 h");
+	assert_string_equal(units_share(1, 0).text, "-");
+	assert_string_equal(units_share(1, 3).text, "33.3 %");
+	assert_string_equal(units_share(UINT64_MAX / 4, UINT64_MAX / 2).text, "50.0 %");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_bad_arguments, setup),
+		cmocka_unit_test_setup(test_kernel_refusals, setup),
+		cmocka_unit_test_setup(test_names_and_numbers, setup),
+		cmocka_unit_test_setup(test_define, setup),
+		cmocka_unit_test_setup(test_lifecycle, setup),
+		cmocka_unit_test_setup(test_no_memory, setup),
+		cmocka_unit_test_setup(test_power, setup),
+		cmocka_unit_test_setup(test_inspection, setup),
+		cmocka_unit_test_setup(test_host, setup),
+		cmocka_unit_test_setup(test_width, setup),
+		cmocka_unit_test_setup(test_units, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,91 @@
+/* The table of commands, in the order in which help shows them. */
+#include "vmm/monitor/command.h"
+#include "vmm/monitor/commands.h"
+
+#define DEFINE_HELP \
+	"KEY is one of\n" \
+	"  memory       whole pages, at least 1M, as 64M or 1G (128M)\n" \
+	"  vcpus        1 to 64 (1)\n" \
+	"  kernel       file to boot: a bzImage or a Multiboot ELF (required)\n" \
+	"  initrd       file: the initial RAM disk or first module\n" \
+	"  module       file and its arguments; may be given 16 times\n" \
+	"  cmdline      the kernel's command line\n" \
+	"  autostart    on or off: start it when Quire starts (off)\n" \
+	"  weight       1 to 65536: its part of the processors' time (256)\n" \
+	"  on-poweroff  destroy, restart or pause, when it turned itself off (destroy)\n" \
+	"  on-reboot    the same, when it reset itself (restart)\n" \
+	"  on-crash     the same, when it failed (destroy)\n" \
+	"Files are those that 'files' shows. Values with blanks are quoted:\n" \
+	"  define web kernel=bzImage cmdline=\"console=ttyS0 quiet\"\n" \
+	"The definition lasts until Quire ends; to keep it, put it into quire.conf.\n"
+
+#define HOOK_HELP \
+	"A test hook: does harm on purpose, to that guest only.\n" \
+	"  crash     the machine process accesses memory that it does not have\n" \
+	"  loop      it loops for ever\n" \
+	"  syscalls  it makes a million random system calls\n" \
+	"  handles   it tries to reach other guests\n" \
+	"  replace   its devices are serialised and read back by a fresh process;\n" \
+	"            the guest goes on\n"
+
+#define POWER_HELP \
+	"Refused while guests are in use: shut them down first, or give --force, which\n" \
+	"ends them as if their power were cut.\n"
+
+const struct command command_table[] = {
+	{ "help", "[COMMAND]", 0, 1, "this overview, or more about one command", NULL, commands_help },
+	{ "version", "", 0, 0, "Quire's version", NULL, commands_version },
+
+	{ "list", "", 0, 0, "all guests: number, name, state, memory, CPU time",
+	  "Wherever a command takes a guest's NAME, its number (ID) will do.\n", commands_list },
+	{ "dominfo", "NAME", 1, 1, "everything about a guest", NULL, commands_dominfo },
+	{ "domstate", "NAME", 1, 1, "a guest's state in one word",
+	  "off, running, paused, stopped (its run ended, its memory is kept) or dying.\n", commands_domstate },
+	{ "start", "NAME", 1, 1, "start a guest that is off", NULL, commands_start },
+	{ "shutdown", "NAME", 1, 1, "press a guest's power button",
+	  "The guest decides what it does about it; then its on-poweroff policy applies.\n",
+	  commands_shutdown },
+	{ "reboot", "NAME", 1, 1, "press a guest's power button and start it again once it is off", NULL,
+	  commands_reboot },
+	{ "reset", "NAME", 1, 1, "start a guest anew, without asking it", NULL, commands_reset },
+	{ "destroy", "NAME", 1, 1, "end a guest at once and release its memory",
+	  "As pulling the plug. Returns at once; 'domstate' says off when it is done.\n",
+	  commands_destroy },
+	{ "suspend", "NAME", 1, 1, "pause a guest", NULL, commands_suspend },
+	{ "resume", "NAME", 1, 1, "let a paused guest go on", NULL, commands_resume },
+	{ "console", "NAME", 1, 1, "a guest's serial console; Ctrl-] leaves it",
+	  "Shows the last 64 KiB that the guest wrote, then connects the terminal to it.\n",
+	  commands_console },
+	{ "define", "NAME KEY=VALUE...", 2, COMMAND_WORDS, "define a guest", DEFINE_HELP, commands_define },
+	{ "undefine", "NAME", 1, 1, "forget the definition of a guest that is off", NULL, commands_undefine },
+	{ "dumpcfg", "NAME", 1, 1, "a guest's definition, as for quire.conf", NULL, commands_dumpcfg },
+
+	{ "nodeinfo", "", 0, 0, "the host: processor, features, memory", NULL, commands_nodeinfo },
+	{ "freecell", "", 0, 0, "who uses how much of the host's memory", NULL, commands_freecell },
+	{ "cpuinfo", "", 0, 0, "the host's processors and their load", NULL, commands_cpuinfo },
+	{ "vcpuinfo", "NAME", 1, 1, "a guest's processors", NULL, commands_vcpuinfo },
+	{ "vmexit", "NAME [-H]", 1, 2, "why a guest left guest mode: counts and cycles",
+	  "Cycles are the time stamp counter's, from the exit to the next entry.\n"
+	  "-H adds a histogram for each reason.\n", commands_vmexit },
+	{ "files", "", 0, 0, "the files that were loaded at boot",
+	  "Guests boot from these. quire.conf loads one for each guest that names it, and\n"
+	  "those of preload = FILE in [host].\n", commands_files },
+	{ "dmesg", "", 0, 0, "the log", NULL, commands_dmesg },
+	{ "uptime", "", 0, 0, "how long Quire has been running", NULL, commands_uptime },
+	{ "boot-report", "", 0, 0, "where the time went until the guests ran", NULL, commands_boot_report },
+
+	{ "dumpreg", "NAME [VCPU]", 1, 2, "registers of a guest's processor (0)", NULL, commands_dumpreg },
+	{ "dumpmem", "NAME GPA LEN", 3, 3, "a guest's memory in hexadecimal and ASCII",
+	  "GPA is a guest-physical address, LEN at most 64K; 4096, 0x1000 and 4K are the\n"
+	  "same.\n", commands_dumpmem },
+	{ "inject-nmi", "NAME", 1, 1, "send an NMI to a guest's first processor", NULL, commands_inject_nmi },
+	{ "test-hook", "NAME crash|loop|syscalls|handles|replace", 2, 2,
+	  "test hook: harm a guest's machine process", HOOK_HELP, commands_test_hook },
+	{ "crash-monitor", "", 0, 0, "test hook: make the monitor crash",
+	  "It is started again, and the guests go on.\n", commands_crash_monitor },
+
+	{ "poweroff", "[--force]", 0, 1, "turn the host off", POWER_HELP, commands_poweroff },
+	{ "reboot-host", "[--force]", 0, 1, "restart the host", POWER_HELP, commands_reboot_host },
+};
+
+const u32 command_table_count = ARRAY_SIZE(command_table);

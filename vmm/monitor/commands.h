@@ -1,0 +1,51 @@
+/* The commands' functions, by theme; command_table.c says what each does. */
+#ifndef VMM_MONITOR_COMMANDS_H
+#define VMM_MONITOR_COMMANDS_H
+
+/* commands_help.c */
+void commands_help(int argc, char **argv);
+
+/* commands_guests.c */
+void commands_list(int argc, char **argv);
+void commands_dominfo(int argc, char **argv);
+void commands_domstate(int argc, char **argv);
+void commands_define(int argc, char **argv);
+void commands_undefine(int argc, char **argv);
+void commands_dumpcfg(int argc, char **argv);
+
+/* commands_lifecycle.c */
+void commands_start(int argc, char **argv);
+void commands_shutdown(int argc, char **argv);
+void commands_reboot(int argc, char **argv);
+void commands_reset(int argc, char **argv);
+void commands_destroy(int argc, char **argv);
+void commands_suspend(int argc, char **argv);
+void commands_resume(int argc, char **argv);
+void commands_console(int argc, char **argv);
+void commands_inject_nmi(int argc, char **argv);
+
+/* commands_host.c */
+void commands_version(int argc, char **argv);
+void commands_nodeinfo(int argc, char **argv);
+void commands_freecell(int argc, char **argv);
+void commands_cpuinfo(int argc, char **argv);
+void commands_files(int argc, char **argv);
+void commands_dmesg(int argc, char **argv);
+void commands_uptime(int argc, char **argv);
+void commands_boot_report(int argc, char **argv);
+void commands_poweroff(int argc, char **argv);
+void commands_reboot_host(int argc, char **argv);
+
+/* commands_vcpus.c */
+void commands_vcpuinfo(int argc, char **argv);
+void commands_vmexit(int argc, char **argv);
+
+/* commands_inspect.c */
+void commands_dumpreg(int argc, char **argv);
+void commands_dumpmem(int argc, char **argv);
+
+/* commands_test.c */
+void commands_test_hook(int argc, char **argv);
+void commands_crash_monitor(int argc, char **argv);
+
+#endif
