@@ -1,5 +1,5 @@
-/* The guest's processor, made from the host's at boot: masks of what Quire virtualises correctly, then what it
- * emulates and adds, then what depends on something that was hidden.  A leaf that is not here reads as 0.
+/* The guest's processor, made from the host's at boot: masks of what Quire virtualises correctly, then what
+ * it emulates and adds, then what depends on something that was hidden.  A leaf that is not here reads as 0.
  * (APM 3 appendix E, SDM 2A CPUID; Linux's names of the bits.) */
 #include "kernel/cpuid.h"
 
@@ -14,20 +14,20 @@ struct cpuid_policy cpuid_policy;
 
 /* sse3 pclmulqdq ssse3 fma cx16 pcid sse4_1 sse4_2 movbe popcnt aes xsave avx f16c rdrand.
  * Not: monitor dtes64 ds_cpl vmx smx est tm2 cnxt_id sdbg xtpr pdcm dca */
-#define BASIC_ECX (B(0) | B(1) | B(9) | B(12) | B(13) | B(17) | B(19) | B(20) | B(22) | B(23) | B(25) | B(26) | \
-	B(28) | B(29) | B(30))
+#define BASIC_ECX (B(0) | B(1) | B(9) | B(12) | B(13) | B(17) | B(19) | B(20) | B(22) | B(23) | B(25) | \
+	B(26) | B(28) | B(29) | B(30))
 /* fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ss.
  * Not: psn ds acpi ht tm pbe */
-#define BASIC_EDX (0x01ffu | B(8) | B(9) | B(11) | B(12) | B(13) | B(14) | B(15) | B(16) | B(17) | B(19) | B(23) | \
-	B(24) | B(25) | B(26) | B(27))
+#define BASIC_EDX (0x01ffu | B(9) | B(11) | B(12) | B(13) | B(14) | B(15) | B(16) | B(17) | B(19) | \
+	B(23) | B(24) | B(25) | B(26) | B(27))
 
 #define AVX512_EBX (B(16) | B(17) | B(21) | B(26) | B(27) | B(28) | B(30) | B(31))
 #define AVX512_ECX (B(1) | B(6) | B(11) | B(12) | B(14))
 #define AVX512_EDX (B(2) | B(3) | B(8) | B(23))
-/* fsgsbase bmi1 avx2 fdp_excptn_only smep bmi2 erms invpcid zero_fcs_fds rdseed adx smap clflushopt clwb sha_ni.
- * Not: sgx hle rtm cqm mpx rdt_a intel_pt */
-#define SEVEN_EBX (AVX512_EBX | B(0) | B(3) | B(5) | B(6) | B(7) | B(8) | B(9) | B(10) | B(13) | B(18) | B(19) | \
-	B(20) | B(23) | B(24) | B(29))
+/* fsgsbase bmi1 avx2 fdp_excptn_only smep bmi2 erms invpcid zero_fcs_fds rdseed adx smap clflushopt clwb
+ * sha_ni.  Not: sgx hle rtm cqm mpx rdt_a intel_pt */
+#define SEVEN_EBX (AVX512_EBX | B(0) | B(3) | B(5) | B(6) | B(7) | B(8) | B(9) | B(10) | B(13) | B(18) | \
+	B(19) | B(20) | B(23) | B(24) | B(29))
 /* prefetchwt1 umip pku gfni vaes vpclmulqdq rdpid cldemote movdiri movdir64b.
  * Not: waitpkg cet tme la57 mawau key_locker bus_lock enqcmd sgx_lc pks */
 #define SEVEN_ECX (AVX512_ECX | B(0) | B(2) | B(3) | B(8) | B(9) | B(10) | B(22) | B(25) | B(27) | B(28))
@@ -98,7 +98,7 @@ static void read_caches(struct cpuid *cache, u32 leaf, struct cpuid (*host)(u32,
 	}
 }
 
-/* What depends on extended state goes with it.  States: x87 SSE AVX, AVX-512's three, PKRU; not MPX, AMX, CET. */
+/* What depends on extended state goes with it.  States: x87 SSE AVX, AVX-512's three, PKRU; not MPX, AMX. */
 static void apply_xsave(struct cpuid_policy *p, u64 xcr0, struct cpuid (*host)(u32, u32))
 {
 	struct cpuid *one = &p->basic[1], *seven = &p->basic[7], *extended = &p->extended[1];
@@ -140,8 +140,8 @@ static void apply_xsave(struct cpuid_policy *p, u64 xcr0, struct cpuid (*host)(u
 		}
 }
 
-/* Leaves 15h and 16h, Intel only.  Linux takes the crystal for the local APIC timer's clock, so it is that; and
- * computes crystal_khz * ebx in 32 bits.  So: the best fraction TSC / bus with a numerator that fits, by
+/* Leaves 15h and 16h, Intel only.  Linux takes the crystal for the local APIC timer's clock, so it is that;
+ * and computes crystal_khz * ebx in 32 bits.  So: the best fraction TSC / bus with a numerator that fits, by
  * continued fractions, within 1 ppm. */
 static void add_frequency(struct cpuid_policy *p)
 {

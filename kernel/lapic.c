@@ -1,9 +1,9 @@
 /* The local APIC's interrupt state: posted set, IRR, ISR, TMR and priorities (APM 2 §16.6).
  *
  * No lock.  A sender sets posted[n], then bit n of posted_any, and kicks only if posted_any was 0: whoever
- * found it 0 kicks for all who come before the drain.  The owner clears posted_any before it reads posted, and
- * sets IRR before it clears posted: a pending vector is seen in one of the two at every moment, so a sender
- * is never told "delivered" for an interrupt that was merged into an earlier one. */
+ * found it 0 kicks for all who come before the drain.  The owner clears posted_any before it reads posted,
+ * and sets IRR before it clears posted: a pending vector is seen in one of the two at every moment, so a
+ * sender is never told "delivered" for an interrupt that was merged into an earlier one. */
 #include "kernel/lapic_regs.h"
 #include "kernel/lib/string.h"
 

@@ -4,7 +4,7 @@
  *
  * Only the own vCPU's thread touches the page; others use lapic_post and read identity, PPR, IRR and the
  * error LVT (single words, relaxed).
- *   lapic.c: interrupt state   lapic_regs.c: registers   lapic_timer.c: timer   lapic_route.c: IPIs and MSIs */
+ * lapic.c: interrupt state; lapic_regs.c: registers; lapic_timer.c: timer; lapic_route.c: IPIs, MSIs. */
 #ifndef KERNEL_LAPIC_H
 #define KERNEL_LAPIC_H
 
@@ -34,7 +34,9 @@ struct lapic {
 	u64 tsc_deadline;      /* IA32_TSC_DEADLINE as the guest reads it */
 };
 
-enum lapic_delivery { LAPIC_FIXED, LAPIC_LOWEST, LAPIC_SMI, LAPIC_READ, LAPIC_NMI, LAPIC_INIT, LAPIC_SIPI, LAPIC_EXTINT };
+enum lapic_delivery {
+	LAPIC_FIXED, LAPIC_LOWEST, LAPIC_SMI, LAPIC_READ, LAPIC_NMI, LAPIC_INIT, LAPIC_SIPI, LAPIC_EXTINT,
+};
 
 enum lapic_identity {
 	LAPIC_LDR = 0xff,            /* xAPIC mode's logical ID */
@@ -77,7 +79,8 @@ bool lapic_post(struct vcpu *v, u8 vector, bool level);
 int lapic_msi(struct guest *g, u64 address, u32 data);
 
 /* Own thread, before entry.  lapic_pending drains the posted set and gives the highest vector that beats
- * PPR, or -1.  lapic_accept moves it from IRR to ISR.  lapic_wants_extint: LINT0 (or APIC off) lets the PIC in. */
+ * PPR, or -1.  lapic_accept moves it from IRR to ISR.  lapic_wants_extint: LINT0 (or APIC off) lets the
+ * PIC in. */
 int lapic_pending(struct vcpu *v);
 void lapic_accept(struct vcpu *v, u8 vector);
 bool lapic_wants_extint(const struct vcpu *v);

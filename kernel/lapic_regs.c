@@ -23,8 +23,9 @@ static u32 lvt_mask(u32 reg)
 }
 
 /* Registers that can be read: bit n for register n. */
-#define READABLE_X2 (BIT(REG_ID) | BIT(REG_VERSION) | BIT(REG_TPR) | BIT(REG_PPR) | BIT(REG_LDR) | BIT(REG_SVR) | \
-	0xffffffull << REG_ISR | BIT(REG_ESR) | BIT(REG_ICR) | 0xffull << REG_LVT_TIMER | BIT(REG_DIVIDE))
+#define READABLE_X2 (BIT(REG_ID) | BIT(REG_VERSION) | BIT(REG_TPR) | BIT(REG_PPR) | BIT(REG_LDR) | \
+	BIT(REG_SVR) | 0xffffffull << REG_ISR | BIT(REG_ESR) | BIT(REG_ICR) | 0xffull << REG_LVT_TIMER | \
+	BIT(REG_DIVIDE))
 #define READABLE (READABLE_X2 | BIT(REG_APR) | BIT(REG_EOI) | BIT(REG_RRD) | BIT(REG_DFR) | BIT(REG_ICR_HIGH))
 
 static u32 reg_read(struct vcpu *v, u32 reg)
@@ -188,8 +189,8 @@ int lapic_msr_write(struct vcpu *v, u32 msr, u64 value)
 
 /* ---- IA32_APIC_BASE ---- */
 
-/* SDM 3A figure 11-27: into x2APIC only from xAPIC, out of it only to disabled.  A disabled APIC comes back as
- * after reset. */
+/* SDM 3A figure 11-27: into x2APIC only from xAPIC, out of it only to disabled.  A disabled APIC comes back
+ * as after reset. */
 int lapic_base_write(struct vcpu *v, u64 value)
 {
 	struct lapic *l = &v->lapic;

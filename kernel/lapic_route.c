@@ -1,5 +1,5 @@
 /* Where an interrupt message goes: IPIs from the interrupt command register and MSIs, physical and logical
- * destinations (APM 2 §16.5 and §16.6, SDM 3A §11.6 and §11.12.10).  Any thread; looks at others' identity only. */
+ * destinations (APM 2 §16.5 and §16.6, SDM 3A §11.6 and §11.12.10).  Any thread. */
 #include "kernel/lapic_regs.h"
 
 #define ICR_LOGICAL (1u << 11)
@@ -30,7 +30,7 @@ static bool match_logical(const struct message *m, u32 index, u32 identity)
 	if (is_broadcast(m))
 		return true;
 	if (identity & LAPIC_X2)
-		return index >> 4 == m->dest >> 16 && m->dest & 1u << (index & 15);
+		return index >> 4 == m->dest >> 16 && (m->dest & 1u << (index & 15));
 	if (m->dest > 0xff)
 		return false;
 	if (identity & LAPIC_CLUSTER)
@@ -74,8 +74,8 @@ static bool deliver(struct vcpu *v, const struct message *m, u32 identity)
 	}
 }
 
-/* The match with the lowest processor priority; the search begins at a place that depends on the vector, which
- * spreads interrupts over equals. */
+/* The match with the lowest processor priority; the search begins at a place that depends on the vector,
+ * which spreads interrupts over equals. */
 static bool deliver_lowest(struct guest *g, const struct message *m)
 {
 	u32 count = guest_vcpu_count(g), best_ppr = 0x100, best_identity = 0;

@@ -1,4 +1,4 @@
-/* The local APIC's timer: one-shot, periodic and TSC deadline (APM 2 §16.4.1, SDM 3A §11.5.4).  Own thread only.
+/* The local APIC's timer: one-shot, periodic and TSC deadline (APM 2 §16.4.1, SDM 3A §11.5.4).  Own thread.
  *
  * Its state is one deadline in host TSC ticks.  Every access settles first what has passed by then, so the
  * guest never sees a count beyond its expiry, and a masked timer needs no host timer at all.  A late periodic
@@ -107,9 +107,9 @@ static u32 count_at(const struct vcpu *v, u64 now)
 
 	u64 unit = 1ull << divide_shift(v);
 	u64 ns = muldiv(deadline - now, LAPIC_BUS_HZ, vcpu_tsc_hz());
-	u64 count = ns / unit + 1; /* it counts down to 0 at the deadline, not before */
+	u64 count = (ns + unit - 1) / unit;
 
-	return (u32)MIN(count, initial);
+	return (u32)MIN(MAX(count, 1), initial); /* 0 is reached at the deadline, not before */
 }
 
 u32 lapic_timer_count(struct vcpu *v)

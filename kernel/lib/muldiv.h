@@ -1,4 +1,5 @@
-/* a * b / c with a 128 bit product.  The compiler's own 128 bit division would call libgcc, which is not linked. */
+/* a * b / c with a 128 bit product.  The compiler's own 128 bit division would call libgcc, which is not
+ * linked. */
 #ifndef KERNEL_LIB_MULDIV_H
 #define KERNEL_LIB_MULDIV_H
 
