@@ -172,8 +172,8 @@ def rule_unit_links(files):
             yield f"{path}:2: no /* links: ... */ line"
 
 
-RULES = [rule_layers, rule_layout, rule_file_length, rule_function_length, rule_line_length, rule_head_comment,
-         rule_comments, rule_blanks, rule_unit_links]
+RULES = [rule_layers, rule_layout, rule_file_length, rule_function_length, rule_line_length,
+         rule_head_comment, rule_comments, rule_blanks, rule_unit_links]
 
 
 def main():

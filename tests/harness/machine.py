@@ -61,7 +61,7 @@ class Machine:
     running = []  # for the report of a failed test
 
     def __init__(self, name, config, files=(), host="serial = com1\n", emulator=QemuSvm, **options):
-        """config: the guests' sections, which `host` goes before; or with host=None all of quire.conf as text,
+        """config: the guests' sections, which `host` goes before; or with host=None all of quire.conf: text,
         bytes, or None for no such file.  files: names known here, or name -> path or bytes."""
         self.name = name
         self.config = config if host is None else f"[host]\n{host}\n{config}"
@@ -82,8 +82,8 @@ class Machine:
             disk = self._make_image()
             self.emulator = self.emulator_class(disk, self.log_path + ".emulator", **self.options)
             self.socket = self.emulator.start()
-            self.line = pexpect.fdpexpect.fdspawn(self.socket.fileno(), encoding="utf-8", codec_errors="replace",
-                                                  timeout=30, maxread=65536)
+            self.line = pexpect.fdpexpect.fdspawn(self.socket.fileno(), encoding="utf-8",
+                                                  codec_errors="replace", timeout=30, maxread=65536)
             self.line.logfile_read = self.log
             self.line.delaybeforesend = None
         except BaseException:
@@ -142,8 +142,11 @@ class Machine:
                 named[name] = None
         found = {}
         for name, source in named.items():
-            path = source or os.path.join(ROOT, KNOWN.get(name, f"build/guests/{name}"))
-            if source is not None or os.path.exists(path):
+            if isinstance(source, bytes):
+                found[name] = source
+                continue
+            path = os.path.join(ROOT, source or KNOWN.get(name, f"build/guests/{name}"))
+            if source or os.path.exists(path):
                 found[name] = path
         return found
 
@@ -158,7 +161,8 @@ class Machine:
             self.line.expect(pattern, timeout=deadline * SLOW)
         except (pexpect.TIMEOUT, pexpect.EOF) as e:
             what = "the machine ended" if isinstance(e, pexpect.EOF) else f"not within {deadline * SLOW:g} s"
-            raise Failure(f"{self.name}: {what}, waiting for {pattern!r}; serial line:\n{self.tail()}") from None
+            what = f"{what}, waiting for {pattern!r}"
+            raise Failure(f"{self.name}: {what}; serial line:\n{self.tail()}") from None
         return self.line.match
 
     def wait_prompt(self, deadline=60):
@@ -237,7 +241,7 @@ class Machine:
 
     def free(self):
         """Free host memory in bytes."""
-        return parse.free(self.ok("freecell"))
+        return self.freecell()["free"]
 
     @contextlib.contextmanager
     def attach(self, name):
@@ -257,8 +261,18 @@ class Machine:
                 console.wait_for(rf"READY {name}\r?\n", deadline)
                 console.wait_for(rf"{name}# ", deadline)
 
+    def run_shell(self, name, command, deadline=30):
+        """Attaches, runs one shell command that must succeed, and leaves; returns its output."""
+        with self.attach(name) as console:
+            return console.output(command, deadline)
+
+    def destroy(self, name):
+        self.ok(f"destroy {name}")
+        self.wait_state(name, "off")
+
     def power_off(self, deadline=30):
-        self.send("poweroff\r")
+        """Turns the machine off, with whatever runs on it; says how the emulator saw it end."""
+        self.send("poweroff --force\r")
         return self.wait_ended(deadline)
 
 

@@ -1,45 +1,43 @@
-"""Reads the monitor's tables.  Tolerant of layout: columns may be added, units may change."""
+"""Reads the monitor's tables by the shape of their rows, so that titles and further columns may change."""
 import re
-
-UNITS = {"": 1, "B": 1, "K": 1 << 10, "KIB": 1 << 10, "M": 1 << 20, "MIB": 1 << 20, "G": 1 << 30, "GIB": 1 << 30}
-
-
-def number(text):
-    return int(text.replace(",", ""))
 
 
 def states(lines):
-    """`list`: Id Name State; the state may be several words."""
-    found = {}
-    for line in lines:
-        match = re.match(r"\s*(\d+|-)\s+(\S+)\s+(\S.*?)(?:\s{2,}.*)?$", line)
-        if match:
-            found[match.group(2)] = match.group(3)
-    return found
+    """`list`: ID NAME STATE ...: name -> state."""
+    rows = (re.match(r"\s*\d+\s+(\S+)\s+([a-z]+)\b", line) for line in lines)
+    return {row.group(1): row.group(2) for row in rows if row}
 
 
 def sizes(lines):
-    """`label  1234 KiB` lines: label in lower case -> bytes."""
-    found = {}
-    for line in lines:
-        match = re.match(r"\s*(\S.*?):?\s+([\d,]+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|K|M|G)?(?:\s|$)", line)
-        if match:
-            unit = UNITS[(match.group(3) or "").upper()]
-            found[match.group(1).lower()] = int(float(match.group(2).replace(",", "")) * unit)
-    return found
-
-
-def free(lines):
-    found = [value for label, value in sizes(lines).items() if label.startswith("free")]
-    assert len(found) == 1, f"one line `free` expected in freecell: {lines}"
-    return found[0]
+    """`freecell`: MEMORY KIB SIZE: label -> bytes."""
+    rows = (re.match(r"\s*(\S.*?)\s{2,}(\d+)\s+[\d.]+ \w+$", line) for line in lines)
+    return {row.group(1): int(row.group(2)) * 1024 for row in rows if row}
 
 
 def vmexit(lines):
-    """`reason  count  cycles  mean` rows: reason -> (count, cycles, mean)."""
-    found = {}
+    """`vmexit`: REASON COUNT CYCLES MEAN ...: reason -> (count, cycles, mean)."""
+    rows = (re.match(r"\s*(\S+)\s+(\d+)\s+(\d+)\s+(\d+)(?:\s|$)", line) for line in lines)
+    return {row.group(1): tuple(int(row.group(n)) for n in (2, 3, 4)) for row in rows if row}
+
+
+def share_outside(lines):
+    """`vmexit`: the part of a guest's time that was spent outside, in per cent."""
+    cycles = {}
     for line in lines:
-        match = re.match(r"\s*(\S.*?)\s+([\d,]+)\s+([\d,]+)\s+([\d,]+)(?:\s|$)", line)
-        if match:
-            found[match.group(1).lower()] = tuple(number(match.group(n)) for n in (2, 3, 4))
-    return found
+        row = re.match(r"(inside the guest|outside)\s+(\d+) cycles", line)
+        if row:
+            cycles[row.group(1)] = int(row.group(2))
+    return 100 * cycles["outside"] / max(1, sum(cycles.values()))
+
+
+def boot_report(lines):
+    """`boot-report`: rows of milliseconds; (host's rows, guest -> rows)."""
+    host, guests, now = {}, {}, None
+    for line in lines:
+        head = re.match(r"guest (\S+),", line)
+        row = re.match(r"\s*(\S.*?)\s+([\d.]+) ms$", line)
+        if head:
+            now = guests.setdefault(head.group(1), {})
+        elif row:
+            (host if now is None else now)[row.group(1)] = float(row.group(2))
+    return host, guests

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""reference.py GUEST.elf [ARGUMENTS]: runs a test guest directly in QEMU, without Quire, to try the guest itself.
+"""reference.py GUEST.elf [ARGUMENTS]: runs a test guest directly in QEMU, to try the guest itself.
 
 What then fails is either a fault of the guest or a known one of the emulator.
 """
@@ -11,8 +11,9 @@ import sys
 def main():
     elf, arguments = sys.argv[1], " ".join(sys.argv[2:])
     cpus = next((w[6:] for w in sys.argv if w.startswith("vcpus=")), "1")
-    command = ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max,hypervisor=on", "-accel", "tcg", "-smp", cpus,
-               "-m", os.environ.get("MEMORY", "64"), "-display", "none", "-no-reboot", "-net", "none",
+    command = ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-accel", "tcg",
+               "-smp", cpus, "-m", os.environ.get("MEMORY", "64"),
+               "-display", "none", "-no-reboot", "-net", "none",
                "-serial", "stdio", "-monitor", "none", "-kernel", elf, "-append", arguments]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:

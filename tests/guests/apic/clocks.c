@@ -1,4 +1,4 @@
-/* The clocks: HPET, RTC's periodic interrupt, the PIT's gate at port 61h, and their rates against each other. */
+/* The clocks: HPET, RTC's periodic interrupt, the PIT's gate at port 61h, their rates against each other. */
 #include "tests/guests/apic/apic.h"
 
 #define HPET_MAIN (HPET + 0xf0)

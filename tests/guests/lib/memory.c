@@ -8,7 +8,8 @@ u32 ram_count;
 struct range modules_at;
 
 struct multiboot {
-	u32 flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], mmap_length, mmap_addr;
+	u32 flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4];
+	u32 mmap_length, mmap_addr;
 };
 
 struct __attribute__((packed)) mmap_entry {

@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+"""Prints what Quire costs beside the goals of the issue; it never fails for a figure.
+
+Time is emulated: with -icount shift=0 the machine runs one instruction a nanosecond and the TSC counts them,
+so cycles are path lengths in software and repeat within a few counts.
+"""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from harness import parse  # noqa: E402
+from harness.machine import Machine, guest, linux  # noqa: E402
+
+# bench.elf's name, what it is, our goal, KVM on the same machine (in its user space where QEMU answers)
+EXITS = [
+    ("cpuid", "CPUID", 300, 3186),
+    ("rdmsr-intercepted", "RDMSR, intercepted", 300, 3156),
+    ("hypercall", "hypercall", None, 3150),
+    ("x2apic-tpr-read", "x2APIC MSR read", 300, None),
+    ("x2apic-tpr-write", "x2APIC MSR write", 300, None),
+    ("x2apic-eoi", "x2APIC EOI", 300, None),
+    ("x2apic-self-ipi-to-handler", "x2APIC self-IPI to handler", None, 10322),
+    ("xapic-eoi", "local APIC EOI by MMIO", 600, 3767),
+    ("xapic-tpr-read", "local APIC read by MMIO", 600, None),
+    ("port-61h", "port read in ring 3 (61h)", 600, 5470),
+    ("port-80h-write", "port write without a device", 600, 5470),
+    ("pm-timer", "PM timer read", 600, 5653),
+    ("uart-lsr", "UART status read", 600, 5470),
+    ("mmio-hpet", "MMIO read in ring 3 (HPET)", 1000, 7640),
+    ("mmio-ioapic", "MMIO read in ring 3 (IOAPIC)", 1000, 7640),
+    ("tsc-deadline-past", "TSC deadline to handler, past", 1200, 9019),
+    ("tsc-deadline", "TSC deadline to handler, spinning", 1200, 9019),
+    ("tsc-deadline-halted", "TSC deadline to handler, halted", None, 11855),
+    ("cr0-wp", "CR0.WP toggled twice", None, 2 * 9637),
+    ("cr4-pge", "CR4.PGE toggled twice", None, 2 * 7537),
+]
+OPTIONS = dict(cpus=1, icount=True)
+
+
+def row(what, got, goal, kvm, unit=""):
+    shown = f"{got:g}{unit}" if got is not None else "-"
+    mark = "" if goal is None or got is None else ("ok" if got <= goal else "OVER")
+    limits = [f"{v:g}{unit}" if v is not None else "-" for v in (goal, kvm)]
+    print(f"{what:<44}{shown:>14}{limits[0]:>12}{limits[1]:>12}  {mark}", flush=True)
+
+
+def title(text):
+    print(f"\n{text:<44}{'Quire':>14}{'goal':>12}{'KVM':>12}")
+
+
+def bench_exits():
+    title("Exits, instructions for each operation")
+    text = guest("bench", "bench.elf", memory="32M", autostart="yes")
+    with Machine("bench-exits", text, **OPTIONS) as m:
+        m.wait_prompt(180)
+        with m.attach("bench") as console:
+            console.wait_for(r"\nEND", 180)
+        found = dict(re.findall(r"BENCH (\S+) (\d+)", m.text()))
+    for key, what, goal, kvm in EXITS:
+        row(what, int(found[key]) if key in found else None, goal, kvm)
+
+
+def bench_boot(m):
+    title("Boot, ms of emulated time")
+    host, guests = parse.boot_report(m.ok("boot-report"))
+    alpha, beta = guests.get("alpha", {}), guests.get("beta", {})
+    firmware = host.get("in firmware I/O", 0)
+    for what, got in host.items():
+        row(what, round(got, 3), None, None)
+    if "instruction" in alpha:
+        took = host.get("firmware left", 0) - firmware + alpha["instruction"]
+        row("efi_main to the first guest instruction*", round(took, 3), 50, None)
+    if "instruction" in beta:
+        row("a further guest to its first instruction", round(beta["instruction"] - beta["start"], 3), 1, None)
+    print("* without firmware I/O")
+    return beta
+
+
+def bench_linux():
+    text = linux("alpha", autostart="yes") + linux("beta", autostart="no")
+    with Machine("bench-linux", text, **OPTIONS) as m:
+        m.wait_prompt(180)
+        m.wait_ready("alpha", deadline=300)
+        m.ok("suspend alpha")
+        m.ok("start beta")
+        m.wait_ready("beta", deadline=300)
+        outside = parse.share_outside(m.ok("vmexit beta"))
+        exits = m.vmexit("beta")
+        beta = bench_boot(m)
+        title("Debian's cloud kernel, one vCPU, 128 MiB, console=ttyS0 quiet")
+        # quiet: READY, which init prints before it starts the shell, is the guest's first output
+        row("first instruction to its shell, s", seconds(beta, "output"), 1.1, 1.35)
+        row("outside of the guest while not idle, %", round(outside, 2), 5, None)
+        for reason, (count, cycles, mean) in sorted(exits.items(), key=lambda item: -item[1][1]):
+            print(f"    {reason:<16}{count:>10} exits {cycles:>14} cycles {mean:>10} each")
+        bench_memory(m)
+
+
+def seconds(report, key):
+    return round((report[key] - report["instruction"]) / 1000, 3) if key in report else None
+
+
+def bench_memory(m):
+    title("Memory, KiB")
+    cells = {label: size // 1024 for label, size in m.freecell().items()}
+    row("Quire itself, of 1 GiB", cells.get("kernel"), 16 * 1024, None)
+    goal = 512 + 128 * 1024 * 0.008
+    row("a running guest of 128 MiB beyond its RAM", cells.get("beta overhead"), goal, 7168)
+    for label, kib in cells.items():
+        print(f"    {label:<40}{kib:>12}")
+
+
+def main():
+    for part in (bench_exits, bench_linux):
+        try:
+            part()
+        except Exception as e:  # a figure that cannot be had does not hide the others
+            print(f"{part.__name__}: {e}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+/* bench.elf: what an exit costs, in TSC cycles for each operation: `BENCH name cycles`.  Under -icount a
+ * cycle is one emulated instruction, so the figures repeat.  The empty loop's cost is taken off. */
+#include "tests/guests/lib/guest.h"
+
+#define ROUNDS 1000
+
+static volatile u32 timer_count;
+static volatile u64 handler_tsc;
+
+static inline u64 now(void)
+{
+	u32 low, high;
+
+	asm volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+	return (u64)high << 32 | low;
+}
+
+/* Cycles for each round of `operation`, an asm statement that keeps the loop's counter in a register. */
+#define MEASURE(name, operation) do { \
+	u64 begin_, empty_, full_; \
+	for (u32 warm_ = 0; warm_ < 20; warm_++) { operation; } \
+	begin_ = now(); \
+	for (u32 i_ = 0; i_ < ROUNDS; i_++) asm volatile(""); \
+	empty_ = now() - begin_; \
+	begin_ = now(); \
+	for (u32 i_ = 0; i_ < ROUNDS; i_++) { asm volatile(""); operation; } \
+	full_ = now() - begin_; \
+	print("BENCH %s %u\n", name, (full_ - empty_) / ROUNDS); \
+} while (0)
+
+static void on_self(struct frame *frame)
+{
+	handler_tsc = now();
+	timer_count = timer_count + 1;
+	lapic_eoi();
+}
+
+static void print_mean(const char *name, u64 total, u32 rounds)
+{
+	print("BENCH %s %u\n", name, total / rounds);
+}
+
+static void hypercall(void *argument)
+{
+	asm volatile("vmmcall" : : "a"(99ull), "b"(0ull) : "memory");
+}
+
+static void bench_exits(void)
+{
+	MEASURE("cpuid", cpuid(0, 0));
+	MEASURE("rdmsr-intercepted", rdmsr(MSR_APIC_BASE));
+	MEASURE("port-61h", inb(0x61));
+	MEASURE("port-80h-write", outb(0x80, 0));
+	MEASURE("pm-timer", inl(PM_TIMER_PORT));
+	MEASURE("uart-lsr", inb(0x3fd));
+	MEASURE("mmio-hpet", mmio_read(HPET + 0xf0));
+	MEASURE("mmio-ioapic", mmio_read(IOAPIC + 0x10));
+	if (trap_catch(hypercall, NULL) == NO_FAULT)
+		MEASURE("hypercall", hypercall(NULL));
+}
+
+static void bench_xapic(void)
+{
+	lapic_enable(false);
+	MEASURE("xapic-eoi", mmio_write(LAPIC + APIC_EOI, 0));
+	MEASURE("xapic-tpr-read", mmio_read(LAPIC + APIC_TPR));
+	MEASURE("xapic-icr-read", mmio_read(LAPIC + APIC_ICR));
+}
+
+static void bench_self_ipi(void)
+{
+	u64 total = 0, begin;
+
+	for (u32 i = 0; i < ROUNDS; i++) {
+		u32 before = timer_count;
+
+		begin = now();
+		wrmsr(0x83f, 0x50);
+		while (timer_count == before)
+			;
+		total += handler_tsc - begin;
+	}
+	print_mean("x2apic-self-ipi-to-handler", total, ROUNDS);
+}
+
+/* From programming to handler, with a deadline that is past: the interrupt's whole way, no waiting. */
+static void bench_deadline(void)
+{
+	u64 total = 0, begin;
+
+	lapic_write(APIC_LVT_TIMER, 0x40000 | 0x50);
+	for (u32 i = 0; i < ROUNDS; i++) {
+		u32 before = timer_count;
+
+		begin = now();
+		wrmsr(MSR_TSC_DEADLINE, begin);
+		while (timer_count == before)
+			;
+		total += handler_tsc - begin;
+	}
+	print_mean("tsc-deadline-past", total, ROUNDS);
+}
+
+/* Programming plus lateness of a deadline in the near future, while the guest spins or sleeps. */
+static void bench_deadline_future(const char *name, bool halt)
+{
+	u64 total = 0, begin, programmed, due;
+
+	for (u32 i = 0; i < ROUNDS; i++) {
+		u32 before = timer_count;
+
+		begin = now();
+		due = begin + 20000;
+		wrmsr(MSR_TSC_DEADLINE, due);
+		programmed = now();
+		if (halt)
+			interrupts_off();
+		while (timer_count == before)
+			if (halt)
+				asm volatile("sti; hlt; cli" : : : "memory");
+		interrupts_on();
+		total += programmed - begin + (handler_tsc - due);
+	}
+	print_mean(name, total, ROUNDS);
+}
+
+static void bench_x2apic(void)
+{
+	lapic_enable(true);
+	trap_set(0x50, on_self);
+	trap_set(0xff, on_self);
+	MEASURE("x2apic-tpr-read", rdmsr(0x808));
+	MEASURE("x2apic-tpr-write", wrmsr(0x808, 0));
+	MEASURE("x2apic-eoi", wrmsr(0x80b, 0));
+	interrupts_on();
+	bench_self_ipi();
+	if (cpuid(1, 0).ecx & 1 << 24) {
+		bench_deadline();
+		bench_deadline_future("tsc-deadline", false);
+		bench_deadline_future("tsc-deadline-halted", true);
+	}
+	interrupts_off();
+}
+
+static void bench_control(void)
+{
+	u64 cr0 = READ_REG(cr0), cr4 = READ_REG(cr4);
+
+	MEASURE("cr0-wp", WRITE_REG(cr0, cr0 ^ (1ull << 16)); WRITE_REG(cr0, cr0));
+	MEASURE("cr4-pge", WRITE_REG(cr4, cr4 ^ 0x80); WRITE_REG(cr4, cr4));
+}
+
+int main(const char *line)
+{
+	outb(0x21, 0xff);
+	outb(0xa1, 0xff);
+	bench_exits();
+	bench_xapic();
+	bench_control();
+	if (cpuid(1, 0).ecx & 1 << 21)
+		bench_x2apic();
+	print("END\n");
+	return 0;
+}
