@@ -1,5 +1,5 @@
-/* A vCPU in flat linear memory for the emulator's tests and its fuzzer: every page can be absent or read only,
- * ports remember what was written. */
+/* A vCPU in flat linear memory for the emulator's tests and its fuzzer: every page can be absent or read
+ * only, ports remember what was written. */
 #ifndef TESTS_UNIT_EMULATE_FAKE_H
 #define TESTS_UNIT_EMULATE_FAKE_H
 

@@ -1,5 +1,5 @@
 /* The emulator against this machine's own processor: the same instruction with the same random registers,
- * flags and memory is executed natively and emulated, and every register, defined flag and byte is compared. */
+ * flags and memory is executed natively and emulated; every register, defined flag and byte is compared. */
 /* links: vmm/lib/emulate.c vmm/lib/emulate_one.c vmm/lib/emulate_two.c vmm/lib/emulate_string.c
  * vmm/lib/emulate_stack.c vmm/lib/emulate_operand.c vmm/lib/emulate_segment.c vmm/lib/emulate_alu.c
  * kernel/lib/insn.c */
@@ -122,10 +122,12 @@ struct pattern {
 	{ "d0", r, 0, true, PLAIN, AF }, { "d1", r, 0, false, PLAIN, AF }, \
 	{ "d2", r, 0, true, PLAIN, SHIFTS }, { "d3", r, 0, false, PLAIN, SHIFTS }
 #define BOTH(op, op1, reg, imm, imm1, n) { op, reg, imm, true, PLAIN, n }, { op1, reg, imm1, false, PLAIN, n }
+#define CMOV(cc) { "0f4" cc, -1, 0, false, PLAIN, 0 }
 #define NOT_CF (STATUS & ~CF)
 
 static const struct pattern patterns[] = {
-	ALU(0, "0"), ALU8(AF, "0"), ALU(0, "1"), ALU8(0, "1"), ALU(AF, "2"), ALU8(0, "2"), ALU(AF, "3"), ALU8(0, "3"),
+	ALU(0, "0"), ALU8(AF, "0"), ALU(0, "1"), ALU8(0, "1"), ALU(AF, "2"), ALU8(0, "2"), ALU(AF, "3"),
+	ALU8(0, "3"),
 	GROUP1(0, 0), GROUP1(1, AF), GROUP1(2, 0), GROUP1(3, 0), GROUP1(4, AF), GROUP1(5, 0), GROUP1(6, AF),
 	GROUP1(7, 0),
 	SHIFT(0), SHIFT(1), SHIFT(2), SHIFT(3), SHIFT(4), SHIFT(5), SHIFT(6), SHIFT(7),
@@ -135,7 +137,8 @@ static const struct pattern patterns[] = {
 	BOTH("fe", "ff", 1, 0, 0, 0), BOTH("f6", "f7", 4, 0, 0, STATUS & ~(CF | OF)),
 	BOTH("f6", "f7", 5, 0, 0, STATUS & ~(CF | OF)), BOTH("0fb0", "0fb1", -1, 0, 0, 0),
 	BOTH("0fc0", "0fc1", -1, 0, 0, 0),
-	{ "69", -1, 4, false, PLAIN, STATUS & ~(CF | OF) }, { "6b", -1, 1, false, PLAIN, STATUS & ~(CF | OF) },
+	{ "69", -1, 4, false, PLAIN, STATUS & ~(CF | OF) },
+	{ "6b", -1, 1, false, PLAIN, STATUS & ~(CF | OF) },
 	{ "0faf", -1, 0, false, PLAIN, STATUS & ~(CF | OF) }, { "63", -1, 0, false, PLAIN, 0 },
 	{ "0fb6", -1, 0, false, PLAIN, 0 }, { "0fb7", -1, 0, false, PLAIN, 0 },
 	{ "0fbe", -1, 0, false, PLAIN, 0 }, { "0fbf", -1, 0, false, PLAIN, 0 },
@@ -145,16 +148,16 @@ static const struct pattern patterns[] = {
 	{ "0fba", 6, 1, false, PLAIN, NOT_CF }, { "0fba", 7, 1, false, PLAIN, NOT_CF },
 	{ "0fa4", -1, 1, false, PLAIN, SHIFTS }, { "0fa5", -1, 0, false, PLAIN, SHIFTS },
 	{ "0fac", -1, 1, false, PLAIN, SHIFTS }, { "0fad", -1, 0, false, PLAIN, SHIFTS },
-	{ "0f40", -1, 0, false, PLAIN, 0 }, { "0f41", -1, 0, false, PLAIN, 0 }, { "0f42", -1, 0, false, PLAIN, 0 },
-	{ "0f44", -1, 0, false, PLAIN, 0 }, { "0f46", -1, 0, false, PLAIN, 0 }, { "0f47", -1, 0, false, PLAIN, 0 },
-	{ "0f48", -1, 0, false, PLAIN, 0 }, { "0f4b", -1, 0, false, PLAIN, 0 }, { "0f4c", -1, 0, false, PLAIN, 0 },
-	{ "0f4d", -1, 0, false, PLAIN, 0 }, { "0f4e", -1, 0, false, PLAIN, 0 }, { "0f4f", -1, 0, false, PLAIN, 0 },
+	CMOV("0"), CMOV("1"), CMOV("2"), CMOV("4"), CMOV("6"), CMOV("7"), CMOV("8"), CMOV("b"), CMOV("c"),
+	CMOV("d"), CMOV("e"), CMOV("f"),
 	{ "0f90", 0, 0, true, PLAIN, 0 }, { "0f95", 0, 0, true, PLAIN, 0 }, { "0f97", 0, 0, true, PLAIN, 0 },
-	{ "0f9c", 0, 0, true, PLAIN, 0 }, { "0f9f", 0, 0, true, PLAIN, 0 }, { "0fc3", -1, 0, false, PLAIN, 0 },
+	{ "0f9c", 0, 0, true, PLAIN, 0 }, { "0f9f", 0, 0, true, PLAIN, 0 },
+	{ "0fc3", -1, 0, false, PLAIN, 0 },
 	{ "0f38f0", -1, 0, false, PLAIN, 0 }, { "0f38f1", -1, 0, false, PLAIN, 0 },
 	{ "0fc7", 1, 0, false, PLAIN, 0 }, { "d7", -2, 0, true, PLAIN, 0 },
 	{ "a4", -2, 0, true, STRING, 0 }, { "a5", -2, 0, false, STRING, 0 }, { "a6", -2, 0, true, STRING, 0 },
-	{ "a7", -2, 0, false, STRING, 0 }, { "aa", -2, 0, true, STRING, 0 }, { "ab", -2, 0, false, STRING, 0 },
+	{ "a7", -2, 0, false, STRING, 0 }, { "aa", -2, 0, true, STRING, 0 },
+	{ "ab", -2, 0, false, STRING, 0 },
 	{ "ac", -2, 0, true, STRING, 0 }, { "ad", -2, 0, false, STRING, 0 }, { "ae", -2, 0, true, STRING, 0 },
 	{ "af", -2, 0, false, STRING, 0 },
 };
@@ -263,7 +266,7 @@ static void make_memory(const struct vcpu_page *page)
 static u64 undefined_flags(const struct trial *t, const struct pattern *p, const struct vcpu_page *before)
 {
 	u8 count = p->immediate ? t->bytes[t->len - 1] : (u8)before->gpr[GPR_RCX];
-	bool is_double = p->opcode[0] == '0';
+	bool is_double = p->opcode[0] == '0', is_plain;
 
 	if (p->undefined != SHIFTS)
 		return p->undefined;
@@ -272,7 +275,8 @@ static u64 undefined_flags(const struct trial *t, const struct pattern *p, const
 		return 0;
 	if (is_double && count > 8 * t->size)
 		return UINT64_MAX; /* the result is undefined, too */
-	return AF | (count != 1 ? OF : 0) | (!is_double && p->reg >= 4 && p->reg != 7 && count >= 8 * t->size ? CF : 0);
+	is_plain = !is_double && p->reg >= 4 && p->reg != 7; /* SHL, SHR */
+	return AF | (count != 1 ? OF : 0) | (is_plain && count >= 8 * t->size ? CF : 0);
 }
 
 static void run_trial(const struct pattern *p)

@@ -46,14 +46,17 @@ static const struct sample samples[] = {
 	{ "0f0136 3412", 16, "lmsw [1234]" }, { "0f01e0", 32, "smsw eax" }, { "cd80", 32, "int 80" },
 	{ "cc", 64, "int3" }, { "f1", 64, "int1" }, { "ce", 32, "into" }, { "cf", 16, "iret" },
 	{ "48cf", 64, "iretq" }, { "0f0138", 64, "invlpg [rax]" }, { "0f01c8", 64, "monitor" },
-	{ "0f01c9", 64, "mwait" }, { "0f01d8", 64, "vmrun" }, { "0f01dd", 64, "clgi" }, { "0f01df", 64, "invlpga" },
+	{ "0f01c9", 64, "mwait" }, { "0f01d8", 64, "vmrun" }, { "0f01dd", 64, "clgi" },
+	{ "0f01df", 64, "invlpga" },
 	{ "660f388203", 64, "invpcid" }, { "0f00d8", 64, "ltr ax" }, { "0f0115 00000000", 64, "lgdt [rip]" },
-	{ "0f0116 0000", 16, "lgdt [0]" }, { "0faa", 64, "rsm" }, { "e460", 64, "in al,60" }, { "66ed", 32, "in ax,dx" },
+	{ "0f0116 0000", 16, "lgdt [0]" }, { "0faa", 64, "rsm" }, { "e460", 64, "in al,60" },
+	{ "66ed", 32, "in ax,dx" },
 	{ "f3 66 6f", 32, "rep outsw" }, { "6c", 16, "insb" }, { "9c", 64, "pushf" }, { "9d", 64, "popf" },
 	{ "48b8 0102030405060708", 64, "mov rax,imm64" }, { "66b8 0102", 64, "mov ax,imm16" },
 	{ "66b8 01020304", 16, "mov eax,imm32 in 16-bit code" }, { "a1 0102030405060708", 64, "moffs64" },
 	{ "67a1 01020304", 64, "moffs32" }, { "67a1 0102", 32, "moffs16" }, { "a1 01020304", 32, "moffs32" },
-	{ "c8 100002", 64, "enter" }, { "ea 34120000 1000", 32, "far jump" }, { "ea 3412 00f0", 16, "far jump" },
+	{ "c8 100002", 64, "enter" }, { "ea 34120000 1000", 32, "far jump" },
+	{ "ea 3412 00f0", 16, "far jump" },
 	{ "66ea 34120000 1000", 16, "far jump 32" }, { "f605 01020304 7f", 64, "test byte [rip],imm8" },
 	{ "f715 01020304", 64, "not [rip]" }, { "66f7c1 3412", 64, "test cx,imm16" },
 	{ "8b849e 10000000", 64, "mov eax,[rsi+rbx*4+10]" }, { "8b0425 10000000", 64, "mov eax,[10]" },
@@ -76,7 +79,8 @@ static void test_lengths(void **state)
 
 		memset(bytes, 0x90, sizeof(bytes));
 		len = bytes_of(s->text, bytes);
-		if (insn_length(bytes, sizeof(bytes), s->mode) != (int)len || insn_decode(&i, bytes, len, s->mode))
+		if (insn_length(bytes, sizeof(bytes), s->mode) != (int)len ||
+		    insn_decode(&i, bytes, len, s->mode))
 			fail_msg("%s: length %d", s->name, insn_length(bytes, sizeof(bytes), s->mode));
 		assert_int_equal(i.length, len);
 		for (u32 cut = 0; cut < len; cut++) {
@@ -207,7 +211,8 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lengths), cmocka_unit_test(test_refused), cmocka_unit_test(test_operands),
+		cmocka_unit_test(test_lengths), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_operands),
 		cmocka_unit_test(test_plain_move), cmocka_unit_test(test_random),
 	};
 
