@@ -73,7 +73,8 @@ def bench_boot(m):
         took = host.get("firmware left", 0) - firmware + alpha["instruction"]
         row("efi_main to the first guest instruction*", round(took, 3), 50, None)
     if "instruction" in beta:
-        row("a further guest to its first instruction", round(beta["instruction"] - beta["start"], 3), 1, None)
+        first = beta["instruction"] - beta["start"]
+        row("a further guest to its first instruction", round(first, 3), 1, None)
     print("* without firmware I/O")
     return beta
 

@@ -47,13 +47,13 @@ def depend_on(sources):
 
 def build(path, program):
     sources = [path, *links_of(path)]
-    seen = sources_seen(program + ".d")
+    seen = sources_seen(program + ".deps")
     if seen and set(sources) <= set(seen) and newer_than(program, seen):
         return ""
     out = subprocess.run(["gcc", *FLAGS, *sources, "-lcmocka", "-o", program],
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if out.returncode == 0:
-        with open(program + ".d", "w", encoding="utf-8") as f:
+        with open(program + ".deps", "w", encoding="utf-8") as f:
             f.write(" ".join(depend_on(sources)))
     return out.stdout.decode(errors="replace") if out.returncode else ""
 
