@@ -178,6 +178,19 @@ static void test_start_and_undefine_wait_for_the_end(void **state)
 
 	fake_run("start web");
 	fake_run("destroy web");
+	fake_run("start web");
+	fake_finish(guest);
+	fake_run("start web"); /* before the monitor saw that it is off */
+	settle();
+	assert_int_equal(guest->info.state, GUEST_RUNNING);
+	fake_stop(guest, STOP_POWEROFF, "");
+	settle();
+	fake_finish(guest);
+	settle();
+	assert_int_equal(guest->info.state, GUEST_OFF);
+
+	fake_run("start web");
+	fake_run("destroy web");
 	assert_string_equal(fake_run("undefine web"), "");
 	fake_finish(guest);
 	settle();

@@ -30,9 +30,11 @@ void commands_start(int argc, char **argv)
 	if (!guests_find(argv[1], &info))
 		return;
 	policy_expect_restart(info.id, false);
+	/* If it went off this moment, an older intention must not outlive this one. */
+	policy_set_next(info.id, info.state == GUEST_DYING ? NEXT_START : NEXT_NONE);
 	if (info.state == GUEST_DYING)
-		policy_set_next(info.id, NEXT_START);
-	else if (info.state == GUEST_PAUSED)
+		return;
+	if (info.state == GUEST_PAUSED)
 		output_error("%s is paused: use 'resume %s'", info.name, info.name);
 	else if (info.state == GUEST_STOPPED)
 		output_error("%s has stopped and is kept: use 'reset %s' to start it anew", info.name,

@@ -25,10 +25,10 @@ static void print_banner(void)
 
 static void handle_events(u32 events)
 {
-	if (events & EVENT_CONSOLE)
-		terminal_read();
 	if (events & EVENT_GUEST)
 		policy_run();
+	if (events & EVENT_CONSOLE)
+		terminal_read();
 	console_pump();
 	loglines_print_new();
 	terminal_show();
