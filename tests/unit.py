@@ -21,7 +21,7 @@ SECONDS = 60
 def links_of(path):
     with open(path, encoding="utf-8") as f:
         head = f.read(4000)
-    match = re.search(r"/\*\s*links:(.*?)\*/", head, re.S)
+    match = re.search(r"links:(.*?)\*/", head, re.S)
     return [w for w in match.group(1).replace("*", " ").split() if w.endswith(".c")] if match else []
 
 
