@@ -9,7 +9,7 @@
 
 static u32 top_bit(u32 word)
 {
-	return 31 - (u32)__builtin_clz(word);
+	return (u32)__builtin_clz(word) ^ 31; /* a single BSR */
 }
 
 /* The highest vector of the 256 bits at reg, whose words are summed up in words (not 0). */
@@ -171,6 +171,15 @@ int lapic_pending(struct vcpu *v)
 	u32 vector = highest(v, REG_IRR, l->irr_words);
 
 	return vector >> 4 > reg_get(v, REG_PPR) >> 4 ? (int)vector : -1;
+}
+
+u32 lapic_masked_class(const struct vcpu *v)
+{
+	const struct lapic *l = &v->lapic;
+	u32 class = highest(v, REG_IRR, l->irr_words) >> 4;
+	u32 in_service = l->isr_words ? highest(v, REG_ISR, l->isr_words) >> 4 : 0;
+
+	return class > in_service ? class : 0;
 }
 
 void lapic_accept(struct vcpu *v, u8 vector)

@@ -1,6 +1,8 @@
 /* The guest's local APIC: priorities against a naive model, and where messages go. */
 /* links: kernel/lapic.c kernel/lapic_regs.c kernel/lapic_timer.c kernel/lapic_route.c kernel/cpuid.c
  * kernel/cpuid_policy.c tests/unit/fake_vcpu.c tests/unit/fake_lapic.c */
+#include <pthread.h>
+
 #include "tests/unit/fake_lapic.h"
 
 static void test_reset(void **state)
@@ -49,6 +51,58 @@ static void test_one_interrupt(void **state)
 	assert_int_equal(lapic_pending(v), 0x41);
 	wr(v, REG_EOI, 0); /* nothing in service */
 	check(v);
+}
+
+#define POSTERS 3
+#define POSTS 200000
+
+static u32 posters_left;
+
+static void *poster(void *argument)
+{
+	u32 seed = (u32)(uintptr_t)argument + 1;
+	uintptr_t delivered = 0;
+
+	for (u32 i = 0; i < POSTS; i++) {
+		seed = seed * 1103515245 + 12345;
+		delivered += lapic_post(V(0), (u8)(0x20 + (seed >> 16) % 0x60), seed >> 30 & 1);
+	}
+	__atomic_fetch_sub(&posters_left, 1, __ATOMIC_RELEASE);
+	return (void *)delivered;
+}
+
+/* Senders on other CPUs: who looks only when kicked finds everything, and nothing is told delivered twice. */
+static void test_concurrent_posts(void **state)
+{
+	struct vcpu *v = V(0);
+	pthread_t threads[POSTERS];
+	uintptr_t delivered = 0, accepted = 0;
+	bool last;
+
+	start(1, false);
+	posters_left = POSTERS;
+	for (uintptr_t i = 0; i < POSTERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, poster, (void *)i), 0);
+	do {
+		last = !__atomic_load_n(&posters_left, __ATOMIC_ACQUIRE);
+		if (!__atomic_exchange_n(&v->requests, 0, __ATOMIC_ACQ_REL))
+			continue;
+		for (int vector = lapic_pending(v); vector >= 0; vector = lapic_pending(v)) {
+			lapic_accept(v, (u8)vector);
+			lapic_eoi(v);
+			accepted++;
+		}
+	} while (!last);
+	for (u32 i = 0; i < POSTERS; i++) {
+		void *told;
+
+		pthread_join(threads[i], &told);
+		delivered += (uintptr_t)told;
+	}
+	check(v);
+	assert_int_equal(v->lapic.posted_any, 0);
+	assert_int_equal(v->lapic.irr_words, 0);
+	assert_true(delivered > 0 && delivered <= accepted && accepted <= POSTERS * POSTS);
 }
 
 static void test_level(void **state)
@@ -286,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_reset, lapic_setup),
 		cmocka_unit_test_setup(test_one_interrupt, lapic_setup),
+		cmocka_unit_test_setup(test_concurrent_posts, lapic_setup),
 		cmocka_unit_test_setup(test_level, lapic_setup),
 		cmocka_unit_test_setup(test_against_model, lapic_setup),
 		cmocka_unit_test_setup(test_xapic_destinations, lapic_setup),
