@@ -1,5 +1,5 @@
-/* A machine for host tests of its devices: the system calls that they use are recorded, time stands still until a
- * test moves it, and machine_stop comes back. */
+/* A machine for host tests of its devices: the system calls that they use are recorded, time stands still
+ * until a test moves it, and machine_stop comes back. */
 #ifndef TESTS_UNIT_FAKE_MACHINE_H
 #define TESTS_UNIT_FAKE_MACHINE_H
 
@@ -47,8 +47,8 @@ void fake_write(struct machine *m, u64 gpa, u32 size, u64 value);
 typedef u64 (*fake_deadline_fn)(const struct machine *m);
 typedef void (*fake_tick_fn)(struct machine *m, u64 now);
 
-/* What the event thread does until machine time until: ticks at each deadline, late nanoseconds after it.  Fails
- * the test if a deadline lies in the past after a tick.  Returns the count of ticks. */
+/* What the event thread does until machine time until: ticks at each deadline, late nanoseconds after it.
+ * Fails the test if a deadline lies in the past after a tick.  Returns the count of ticks. */
 u32 fake_run(struct machine *m, u64 until, u64 late, fake_deadline_fn deadline, fake_tick_fn tick);
 
 /* Random accesses of all sizes in and around all regions, at random times.  deadline and tick may be NULL;

@@ -1,5 +1,6 @@
 /* The I/O APIC: registers, messages, remote IRR and EOI. */
-/* links: tests/unit/fake_machine.c vmm/machine/pic.c vmm/machine/ioapic.c vmm/machine/irq.c vmm/machine/bus.c */
+/* links: tests/unit/fake_machine.c vmm/machine/pic.c vmm/machine/ioapic.c vmm/machine/irq.c
+ * vmm/machine/bus.c */
 #include "tests/unit/fake_machine.h"
 
 #define LEVEL 0x8000u

@@ -1,5 +1,6 @@
 /* The 8259A pair as a guest programs it. */
-/* links: tests/unit/fake_machine.c vmm/machine/pic.c vmm/machine/ioapic.c vmm/machine/irq.c vmm/machine/bus.c */
+/* links: tests/unit/fake_machine.c vmm/machine/pic.c vmm/machine/ioapic.c vmm/machine/irq.c
+ * vmm/machine/bus.c */
 #include "tests/unit/fake_machine.h"
 
 /* ICW1-ICW4 of both chips, as Linux does it: vectors 30h and 38h, everything enabled. */

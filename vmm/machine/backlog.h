@@ -1,8 +1,9 @@
 /* Periodic ticks that fell due while the host was busy: PIT channel 0 and the HPET's periodic timers.
  *
- * Policy: each interrupt goes out by itself, never closer to the one before than half a period (and 20 us, which
- * also bounds what a guest can make the host do by programming a tiny period).  Up to BACKLOG_MAX ticks are owed;
- * what exceeds that is dropped and counted, as the guest would see hundreds of late ticks in a burst. */
+ * Policy: each interrupt goes out by itself, never closer to the one before than half a period (and 20 us,
+ * which also bounds what a guest can make the host do by programming a tiny period).  Up to BACKLOG_MAX
+ * ticks are owed; what exceeds that is dropped and counted, as the guest would see hundreds of late ticks
+ * in a burst. */
 #ifndef VMM_MACHINE_BACKLOG_H
 #define VMM_MACHINE_BACKLOG_H
 

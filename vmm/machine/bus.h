@@ -34,7 +34,8 @@ struct bus {
 int bus_add(struct bus *bus, u64 base, u64 len, access_fn handler, void *device);
 void bus_remove(struct bus *bus, u64 base);
 
-/* Carries out a at its absolute address.  Nobody there: reads give all ones, writes go nowhere, as on a PC. */
+/* Carries out a at its absolute address.  Nobody there: reads give all ones, writes go nowhere, as on a
+ * PC. */
 void bus_access(struct machine *m, struct bus *bus, struct access *a);
 
 /* For handlers of byte-wide devices: true if a is wider than a byte and was carried out byte by byte through

@@ -1,5 +1,5 @@
-/* Machine time (ns) to and from the ticks of a fixed frequency: exact at any age of the machine, because whole
- * seconds and the rest are converted apart and nothing is accumulated. */
+/* Machine time (ns) to and from the ticks of a fixed frequency: exact at any age of the machine, because
+ * whole seconds and the rest are converted apart and nothing is accumulated. */
 #ifndef VMM_MACHINE_CLOCK_H
 #define VMM_MACHINE_CLOCK_H
 

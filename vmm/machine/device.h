@@ -24,9 +24,9 @@ void device_tick(struct machine *m, u64 now);
 void device_attach_all(struct machine *m);
 void device_reset_all(struct machine *m);
 
-/* The state of all devices as one blob: a header, then name, version, size and bytes of each.
- * Save returns the bytes used or ERR_TOOBIG; load checks everything before it changes anything and returns 0
- * or ERR_INVAL, and tells the kernel the PIC's line again.  Machine time is the caller's: m->clock_base is set
+/* The state of all devices as one blob: a header, then name, version, size and bytes of each. Save returns
+ * the bytes used or ERR_TOOBIG; load checks everything before it changes anything and returns 0 or
+ * ERR_INVAL, and tells the kernel the PIC's line again.  Machine time is the caller's: m->clock_base is set
  * before load. */
 s64 device_save(const struct machine *m, void *buf, u64 len);
 int device_load(struct machine *m, const void *buf, u64 len);

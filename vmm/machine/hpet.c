@@ -1,8 +1,8 @@
 /* The HPET (IA-PC HPET specification 1.0a).  Lock: the machine lock.
  *
- * The counter is computed from machine time.  A timer matches when the counter passes its comparator; seen is how
- * far that was looked for, so that a match is found once and none is lost, also across wraps.  A periodic
- * timer's late ticks: see backlog.h. */
+ * The counter is computed from machine time.  A timer matches when the counter passes its comparator; seen
+ * is how far that was looked for, so that a match is found once and none is lost, also across wraps.  A
+ * periodic timer's late ticks: see backlog.h. */
 #include "vmm/machine/hpet.h"
 
 #include "kernel/lib/string.h"
@@ -148,11 +148,12 @@ u64 hpet_deadline(const struct machine *m)
 		return NEVER;
 	for (u32 n = 0; n < HPET_TIMERS; n++) {
 		const struct hpet_timer *t = &h->timer[n];
-		u64 ticks = t->seen - h->base, distance = timer_distance(t), due;
+		/* seen may be one tick before the machine's beginning: nothing is negative one tick later */
+		u64 ticks = t->seen + 1 - h->base, distance = timer_distance(t) - 1, due;
 
 		if (!(t->config & TIMER_ENABLE))
 			continue; /* what it misses is found when somebody looks */
-		if (ticks > UINT64_MAX / HPET_TICK_NS - 1 || distance > UINT64_MAX / HPET_TICK_NS - 1 - ticks)
+		if (ticks > UINT64_MAX / HPET_TICK_NS || distance > UINT64_MAX / HPET_TICK_NS - ticks)
 			due = NEVER;
 		else
 			due = (ticks + distance) * HPET_TICK_NS;

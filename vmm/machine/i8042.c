@@ -1,8 +1,8 @@
 /* The 8042 keyboard controller without keyboard and mouse, and port 92h.  Lock: the machine lock.
  *
- * Drivers must find out quickly that nothing is plugged in: what is sent to a device comes back at once as FEh
- * with the time-out bit, as the controller itself answers for a silent device, and the auxiliary interface fails
- * its test.  A20 is always open; its bits are only remembered. */
+ * Drivers must find out quickly that nothing is plugged in: what is sent to a device comes back at once as
+ * FEh with the time-out bit, as the controller itself answers for a silent device, and the auxiliary
+ * interface fails its test.  A20 is always open; its bits are only remembered. */
 #include "vmm/machine/i8042.h"
 
 #include "vmm/machine/machine.h"

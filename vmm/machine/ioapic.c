@@ -1,9 +1,9 @@
-/* The I/O APIC: registers by index and window, and pins that become MSI messages (82093AA; the EOI register at
- * 40h as in version 20h).  Lock: the machine lock.
+/* The I/O APIC: registers by index and window, and pins that become MSI messages (82093AA; the EOI register
+ * at 40h as in version 20h).  Lock: the machine lock.
  *
- * Invariant: a level-triggered pin with remote IRR set has exactly one message under way, whose EOI will come.
- * A pin is asserted or not; the polarity bit is only remembered, because the models know no voltages and a guest
- * sets it to what ACPI tells it. */
+ * Invariant: a level-triggered pin with remote IRR set has exactly one message under way, whose EOI will
+ * come. A pin is asserted or not; the polarity bit is only remembered, because the models know no voltages
+ * and a guest sets it to what ACPI tells it. */
 #include "vmm/machine/ioapic.h"
 
 #include "kernel/lib/string.h"

@@ -1,7 +1,7 @@
 /* The 8254's ports, IRQ 0, and port 61h.  Lock: the machine lock.
  *
- * IRQ 0 follows the rises of counter 0's OUT; the falls in between are left out, so that a request lasts until the
- * next tick even in mode 3.  Late ticks: see backlog.h. */
+ * IRQ 0 follows the rises of counter 0's OUT; the falls in between are left out, so that a request lasts
+ * until the next tick even in mode 3.  Late ticks: see backlog.h. */
 #include "vmm/machine/pit.h"
 
 #include "vmm/machine/clock.h"
@@ -111,7 +111,8 @@ static void pit_access(struct machine *m, void *device, struct access *a)
 		pit_rearm(m, tick);
 }
 
-/* Bit 0 gate of channel 2, bit 1 speaker, bits 2-3 checks: kept; bit 4 refresh toggle, bit 5 OUT of channel 2. */
+/* Bit 0 gate of channel 2, bit 1 speaker, bits 2-3 checks: kept; bit 4 refresh toggle, bit 5 OUT of channel
+ * 2. */
 static void pit_port61_access(struct machine *m, void *device, struct access *a)
 {
 	struct pit *p = device;

@@ -1,8 +1,8 @@
 /* One 8254 counter (Intel 8254 data sheet, "Operational description").
  *
- * All times are ticks of the counter's clock.  A count that is written is loaded with the next tick, so start is
- * the tick after the write.  In modes 2 and 3 a new count without a control word takes over at the end of the
- * period (the chip: of the half period in mode 3, which only the loudspeaker could tell). */
+ * All times are ticks of the counter's clock.  A count that is written is loaded with the next tick, so
+ * start is the tick after the write.  In modes 2 and 3 a new count without a control word takes over at the
+ * end of the period (the chip: of the half period in mode 3, which only the loudspeaker could tell). */
 #include "vmm/machine/pit_counter.h"
 
 static bool pit_counter_periodic(const struct pit_counter *c)

@@ -1,6 +1,7 @@
 /* ACPI fixed hardware (ACPI 6.4 §4.8.3) and the reset register of the PIIX/ICH.  Lock: the machine lock.
  *
- * There is no SMI: SCI_EN is always set.  The SCI is a level: asserted while an enabled event's status is set. */
+ * There is no SMI: SCI_EN is always set.  The SCI is a level: asserted while an enabled event's status is
+ * set. */
 #include "vmm/machine/pm.h"
 
 #include "vmm/machine/clock.h"

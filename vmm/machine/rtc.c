@@ -1,7 +1,8 @@
-/* The MC146818 (its data sheet; century byte 32h and sizes of memory as PCs have them).  Lock: the machine lock.
+/* The MC146818 (its data sheet; century byte 32h and sizes of memory as PCs have them).  Lock: the machine
+ * lock.
  *
- * The time's registers are computed when they are looked at; they stand still, and are what counts, while SET or
- * the divider's reset stops the clock.  Invariant: register C is right up to rtc.seen. */
+ * The time's registers are computed when they are looked at; they stand still, and are what counts, while
+ * SET or the divider's reset stops the clock.  Invariant: register C is right up to rtc.seen. */
 #include "vmm/machine/rtc.h"
 
 #include "vmm/machine/clock.h"

@@ -1,7 +1,7 @@
 /* The RTC's registers and a count of seconds, both ways, and the alarm.  Pure.
  *
- * Seconds are counted from 1 March of the year -400: every date that the registers can hold, however strange, is
- * then a positive number, and the leap day is the last of its year. */
+ * Seconds are counted from 1 March of the year -400: every date that the registers can hold, however
+ * strange, is then a positive number, and the leap day is the last of its year. */
 #ifndef VMM_MACHINE_RTC_TIME_H
 #define VMM_MACHINE_RTC_TIME_H
 

@@ -1,7 +1,8 @@
 /* COM1 (National PC16550D data sheet).  Lock: the machine lock.
  *
- * The wire has no speed: a byte that is sent has left at once, so the transmitter is always empty; the receiver's
- * time-out is over as soon as fewer bytes wait than the trigger level.  Invariant: uart.line is IRQ 4's level. */
+ * The wire has no speed: a byte that is sent has left at once, so the transmitter is always empty; the
+ * receiver's time-out is over as soon as fewer bytes wait than the trigger level.  Invariant: uart.line is
+ * IRQ 4's level. */
 #include "vmm/machine/uart.h"
 
 #include "vmm/lib/sys.h"
@@ -26,7 +27,10 @@ enum { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
 #define LSR_EMPTY 0x60 /* THRE, TEMT */
 #define MSR_PRESENT 0xb0 /* DCD, DSR, CTS: somebody is at the other end */
 
-enum { IIR_MODEM = 0x00, IIR_NONE = 0x01, IIR_THRE = 0x02, IIR_RDA = 0x04, IIR_LINE = 0x06, IIR_TIMEOUT = 0x0c };
+enum {
+	IIR_MODEM = 0x00, IIR_NONE = 0x01, IIR_THRE = 0x02, IIR_RDA = 0x04, IIR_LINE = 0x06,
+	IIR_TIMEOUT = 0x0c,
+};
 
 static u8 uart_cause(const struct uart *u)
 {
