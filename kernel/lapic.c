@@ -176,7 +176,7 @@ int lapic_pending(struct vcpu *v)
 u32 lapic_masked_class(const struct vcpu *v)
 {
 	const struct lapic *l = &v->lapic;
-	u32 class = highest(v, REG_IRR, l->irr_words) >> 4;
+	u32 class = l->irr_words ? highest(v, REG_IRR, l->irr_words) >> 4 : 0;
 	u32 in_service = l->isr_words ? highest(v, REG_ISR, l->isr_words) >> 4 : 0;
 
 	return class > in_service ? class : 0;

@@ -83,6 +83,9 @@ int lapic_msi(struct guest *g, u64 address, u32 data);
  * PIC in. */
 int lapic_pending(struct vcpu *v);
 void lapic_accept(struct vcpu *v, u8 vector);
+/* When nothing is pending by lapic_pending: the priority class of the highest vector that only TPR keeps
+ * away, or 0. */
+u32 lapic_masked_class(const struct vcpu *v);
 bool lapic_wants_extint(const struct vcpu *v);
 
 /* A level-triggered vector whose EOI the machine process must hear (it was level-triggered), or -1; taken

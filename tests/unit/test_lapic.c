@@ -30,6 +30,7 @@ static void test_one_interrupt(void **state)
 
 	start(1, false);
 	assert_int_equal(lapic_pending(v), -1);
+	assert_int_equal(lapic_masked_class(v), 0);
 	assert_true(lapic_post(v, 0x41, false));
 	assert_int_equal(v->requests, REQUEST_KICK);
 	v->requests = 0;
@@ -42,11 +43,14 @@ static void test_one_interrupt(void **state)
 	lapic_accept(v, 0x61);
 	assert_int_equal(rd(v, REG_PPR), 0x60);
 	assert_int_equal(lapic_pending(v), -1);
+	assert_int_equal(lapic_masked_class(v), 0); /* not TPR keeps 41h away but 61h in service */
 	wr(v, REG_EOI, 0);
 	assert_int_equal(lapic_pending(v), 0x41);
 	assert_int_equal(lapic_take_eoi(v), -1);
+	assert_int_equal(lapic_masked_class(v), 4);
 	lapic_set_tpr(v, 0x4f);
 	assert_int_equal(lapic_pending(v), -1);
+	assert_int_equal(lapic_masked_class(v), 4); /* TPR 3xh would let it in */
 	lapic_set_tpr(v, 0x3f);
 	assert_int_equal(lapic_pending(v), 0x41);
 	wr(v, REG_EOI, 0); /* nothing in service */
