@@ -1,5 +1,6 @@
 # Quire.  make: the UEFI program; make run: try it; make check: the fast checks; make test: all that CI runs.
 CC := gcc
+.DEFAULT_GOAL := all
 B := build
 Q := @
 
@@ -10,7 +11,7 @@ GCC_ONLY := -fno-tree-loop-distribute-patterns
 KFLAGS := $(FREE) -fPIC -mno-red-zone -DLOCK_CHECK=$(if $(DEBUG),1,0)
 BOOTFLAGS := $(KFLAGS) -fshort-wchar -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 UFLAGS := $(FREE) -fPIE
-VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 KSRC := $(sort $(wildcard boot/*.c arch/x86_64/*.c arch/x86_64/*/*.c kernel/*.c kernel/lib/*.c drivers/*.c))
 KASM := $(sort $(wildcard boot/*.asm arch/x86_64/*.asm arch/x86_64/*/*.asm kernel/*.asm))
@@ -18,8 +19,9 @@ LIBSRC := $(sort $(wildcard vmm/lib/*.c kernel/lib/*.c))
 MACHINESRC := $(LIBSRC) $(sort $(wildcard vmm/machine/*.c))
 MONITORSRC := $(LIBSRC) $(sort $(wildcard vmm/monitor/*.c))
 
-KOBJ := $(KSRC:%.c=$(B)/k/%.o) $(KASM:%.asm=$(B)/k/%.asm.o)
-MACHINEOBJ := $(MACHINESRC:%.c=$(B)/u/%.o)
+include drivers/drivers.mk vmm/vmm.mk
+KOBJ := $(KSRC:%.c=$(B)/k/%.o) $(KASM:%.asm=$(B)/k/%.asm.o) $(DRIVERS_OBJ)
+MACHINEOBJ := $(MACHINESRC:%.c=$(B)/u/%.o) $(MACHINE_EXTRA)
 MONITOROBJ := $(MONITORSRC:%.c=$(B)/u/%.o)
 
 all: $(B)/BOOTX64.EFI
@@ -47,5 +49,15 @@ $(B)/monitor.elf: $(MONITOROBJ) vmm/lib/program.lds
 	$(Q)ld -nostdlib -static -z noexecstack -T vmm/lib/program.lds -o $@ $(MONITOROBJ)
 %.stripped: %
 	$(Q)objcopy --strip-all $< $@
+$(B)/k/kernel/programs.asm.o: $(B)/machine.elf.stripped $(B)/monitor.elf.stripped
+
+# The version is compiled in, and only what shows it is built again when it changes.
+$(B)/version.h: FORCE
+	@mkdir -p $(@D)
+	@echo '#define QUIRE_VERSION "$(VERSION)"' >$@.new; cmp -s $@.new $@ || cp $@.new $@
+$(B)/k/kernel/host_info.o: $(B)/version.h
+.PHONY: FORCE
+
+include boot/boot.mk tests/tests.mk
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -41,7 +41,7 @@ static u32 console_uarts(const u8 *path, u64 len)
 	return found;
 }
 
-void console_init(const struct boot_info *info)
+void console_open(const struct boot_info *info)
 {
 	static const u16 ports[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
 	EFI_GUID guid = EFI_GLOBAL_VARIABLE;

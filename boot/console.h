@@ -5,7 +5,7 @@
 #include "kernel/boot_info.h"
 
 /* After serial_init: whether the firmware's console is that same serial line is found out here. */
-void console_init(const struct boot_info *info);
+void console_open(const struct boot_info *info);
 
 void console_print(const char *format, ...) printf_like(1, 2);
 

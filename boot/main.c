@@ -32,7 +32,7 @@ static void open_consoles(void)
 	files_read_config(&info);
 	options_read(&info, &serial);
 	serial_init(&info, &serial);
-	console_init(&info);
+	console_open(&info);
 	console_print("Quire: started by the firmware\n");
 	console_print_messages(&info);
 }

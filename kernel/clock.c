@@ -58,6 +58,11 @@ u64 clock_tsc(u64 ns)
 	return cycles > CLOCK_NEVER - base ? CLOCK_NEVER : base + cycles;
 }
 
+u64 clock_duration_ns(u64 cycles)
+{
+	return clock_scaled(cycles, scale.mul);
+}
+
 u64 clock_cycles(u64 ns)
 {
 	return clock_unscaled(&scale, ns);

@@ -9,6 +9,7 @@
 #include "kernel/abi.h"
 #include "kernel/lapic.h"
 #include "kernel/lib/types.h"
+#include "kernel/timer.h"
 
 struct guest;
 struct thread;
@@ -40,6 +41,28 @@ struct vcpu {
 	u64 tsc_offset;          /* o, guest TSC = host TSC + offset */
 	struct virt_event event; /* o, to be injected at the next entry, before interrupts */
 	bool nmi_pending;        /* o */
+	u32 extint;              /* a, the PIC's INTR line (vCPU 0) */
+	bool awaiting_intack;    /* o, ring 3 was asked for the PIC's vector */
+	bool parked;             /* o, waits because of guest.hold */
+	bool entered;            /* o, was in the guest since its creation */
+	u64 generation;          /* o, of the guest memory's translations that it may have cached */
+	struct timer timer;      /* o, the local APIC's */
+
+	/* The code page of the last fetch: a hint that is checked against the instruction found there; o */
+	struct vcpu_fetch {
+		u64 cr3, page, generation;
+		const u8 *host;
+	} fetch;
+
+	struct virt_exit exit;   /* o, the last one */
+
+	/* Figures; o, read by others */
+	u32 reason;              /* enum vcpu_reason of the last exit */
+	u64 entered_at, exited_at; /* host TSC */
+	u64 guest_cycles, exit_cycles;
+	struct exit_counter exits[VCPU_REASONS];
+
+	u32 kvmclock_version;    /* o, what the guest's time structure holds; even */
 
 	/* MSRs that neither the hardware nor the local APIC holds; o */
 	struct vcpu_msrs {
@@ -48,6 +71,34 @@ struct vcpu {
 		u64 kvm_wall_clock, kvm_system_time;
 	} msrs;
 };
+
+/* A vCPU in power-on state; NULL without memory.  vcpu_put when nobody runs it; NULL is fine. */
+struct vcpu *vcpu_create(struct guest *g, u32 index);
+void vcpu_put(struct vcpu *v);
+
+/* Its whole state; of a running vCPU: of its last exit.  Set refuses what no processor has: ERR_INVAL. */
+void vcpu_get_state(struct vcpu *v, struct vcpu_state *state);
+int vcpu_set_state(struct vcpu *v, const struct vcpu_state *state) must_check;
+
+/* INIT, and the start-up IPI after it. */
+void vcpu_init_reset(struct vcpu *v);
+void vcpu_startup(struct vcpu *v, u8 vector);
+
+/* For the monitor. */
+void vcpu_info(struct vcpu *v, struct vcpu_info *info);
+
+/* Makes the guest's vCPUs forget old translations before it returns: gmem's callback, under its lock. */
+struct gmem;
+void vcpu_shootdown(struct gmem *m);
+
+/* Forces a fault on the guest at its next entry, with RIP where it is. */
+void vcpu_inject_fault(struct vcpu *v, u8 vector, bool has_error, u32 error);
+
+/* Goes on after an instruction of length bytes that was completed in software. */
+void vcpu_advance(struct vcpu *v, u32 length);
+
+/* Up to 15 bytes at RIP; returns how many could be read. */
+u32 vcpu_fetch(struct vcpu *v, u8 *bytes);
 
 /* ---- the processor's identity and MSRs: cpuid.c, msr.c ---- */
 

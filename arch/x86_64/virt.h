@@ -47,8 +47,13 @@ enum virt_state {
 	VIRT_ALL = 15,
 };
 
+#define WINDOW_ANY 16
+
+struct table_format;
+
 struct virt_ops {
 	const char *name;
+	const struct table_format *stage2; /* form of the tables whose root run gets */
 
 	/* Is it there and usable?  0, or ERR_UNSUPPORTED with one line that says what is missing and where to
 	 * turn it on.  features gets a list of names. */
@@ -59,13 +64,14 @@ struct virt_ops {
 	int (*vcpu_create)(struct virt_vcpu **out);
 	void (*vcpu_put)(struct virt_vcpu *v); /* NULL is fine */
 
-	void (*load)(struct virt_vcpu *v);
+	void (*load)(struct virt_vcpu *v, u64 tsc_aux);
 	void (*leave)(struct virt_vcpu *v); /* everything of it is in memory afterwards */
 
 	/* Enters the guest with page's registers and stage-2 root; returns at an exit, with interrupts off and
 	 * the registers in page.  flush: drop this guest's translations on this CPU first.  ERR_STATE when the
-	 * processor refused the entry (exit.code says why). */
-	int (*run)(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, struct virt_exit *exit);
+	 * processor refused the entry (exit.code says why).  *cr8 goes in and comes back. */
+	int (*run)(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 *cr8,
+		   struct virt_exit *exit);
 
 	void (*get)(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);
 	void (*set)(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups);
@@ -73,8 +79,20 @@ struct virt_ops {
 	bool (*can_interrupt)(struct virt_vcpu *v, const struct vcpu_page *page); /* IF, no shadow, none pending */
 	bool (*can_nmi)(struct virt_vcpu *v);
 	void (*inject)(struct virt_vcpu *v, const struct virt_event *e); /* at the next run */
-	void (*window)(struct virt_vcpu *v, bool interrupt, bool nmi);   /* exit when one can be injected */
+	/* Exit when one can be injected.  interrupt: its priority class (1 to 15) must beat CR8, WINDOW_ANY: any,
+	 * 0: none waits. */
+	void (*window)(struct virt_vcpu *v, u32 interrupt, bool nmi);
 	void (*clear_shadow)(struct virt_vcpu *v); /* an instruction was completed in software */
+	bool (*shadow)(struct virt_vcpu *v);       /* interrupts wait for the instruction after STI or MOV SS */
+	/* The trap after a stepped instruction: DR6.BS and #DB into *e. */
+	void (*single_step)(struct virt_vcpu *v, struct virt_event *e);
+	void (*cancel)(struct virt_vcpu *v, struct virt_event *e); /* no entry after all: *e gets back what inject took */
+	u64 (*cr3)(struct virt_vcpu *v);
+	u64 (*cr4)(struct virt_vcpu *v);
+	void (*set_cr2)(struct virt_vcpu *v, u64 value);
+	int (*set_cr4)(struct virt_vcpu *v, u64 value); /* MOV to CR4; ERR_INVAL where it faults */
+	bool (*flat_code)(struct virt_vcpu *v);         /* 64-bit code, or CS.base 0: RIP is linear */
+	u64 (*xcr0)(struct virt_vcpu *v);
 
 	void (*set_tsc_offset)(struct virt_vcpu *v, u64 offset);
 	/* MSRs that the back end holds for the guest (SYSCALL's, PAT, FS_BASE...): 0 or ERR_NOENT. */

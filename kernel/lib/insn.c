@@ -1,6 +1,5 @@
 /* The instruction decoder: prefixes, opcode, ModRM and SIB, displacement, immediate, one function each.
- * Bytes come from a cursor which yields zeros behind its end and remembers that it was asked too much, so
- * that the shortage is checked in one place. */
+ * Bytes come from a zero-padded copy, so that a shortage is checked once, at the end. */
 #include "kernel/lib/insn.h"
 
 #include "kernel/lib/error.h"
@@ -13,40 +12,52 @@
 
 enum { SEG_IS_ES, SEG_IS_CS, SEG_IS_SS, SEG_IS_DS, SEG_IS_FS, SEG_IS_GS, SEG_BY_BASE };
 
+/* The longest walk: 16 prefixes, 3 opcode bytes, ModRM, SIB, displacement, immediate of 8 bytes. */
+#define CURSOR_BYTES 40
+
 struct cursor {
-	const u8 *bytes;
-	u32 at, end;
-	bool missing;
+	u8 bytes[CURSOR_BYTES]; /* a copy with zeros behind it */
+	u32 at;
 };
 
-static inline u8 cursor_peek(struct cursor *c)
+static inline void cursor_init(struct cursor *c, const u8 *bytes, u32 len)
 {
-	if (c->at < c->end)
-		return c->bytes[c->at];
-	c->missing = true;
-	return 0;
+	*c = (struct cursor){ .at = 0 };
+	if (len == INSN_MAX) /* the usual case: two moves */
+		__builtin_memcpy(c->bytes, bytes, INSN_MAX);
+	else
+		for (u32 n = 0; n < len; n++)
+			c->bytes[n] = bytes[n];
 }
 
 static inline u8 cursor_byte(struct cursor *c)
 {
-	u8 byte = cursor_peek(c);
-
-	c->at += !c->missing;
-	return byte;
+	return c->bytes[c->at++];
 }
 
 /* size bytes (0, 1, 2, 4, 8), little endian, sign extended. */
-static s64 cursor_signed(struct cursor *c, u32 size)
+static inline s64 cursor_signed(struct cursor *c, u32 size)
 {
-	u64 value = 0;
+	const u8 *from = c->bytes + c->at;
+	s64 value = 0;
+	s32 value4;
+	s16 value2;
 
-	for (u32 n = 0; n < size; n++)
-		value |= (u64)cursor_byte(c) << (8 * n);
+	c->at += size;
 	switch (size) {
-	case 1: return (s8)value;
-	case 2: return (s16)value;
-	case 4: return (s32)value;
-	default: return (s64)value;
+	case 0:
+		return 0;
+	case 1:
+		return (s8)*from;
+	case 2:
+		__builtin_memcpy(&value2, from, 2);
+		return value2;
+	case 4:
+		__builtin_memcpy(&value4, from, 4);
+		return value4;
+	default:
+		__builtin_memcpy(&value, from, 8);
+		return value;
 	}
 }
 
@@ -85,9 +96,9 @@ static u32 decode_opcode(struct insn *i, struct cursor *c)
 	for (;;) {
 		i->opcode = cursor_byte(c);
 		entry = insn_table_1[i->opcode];
-		if (entry & INSN_PREFIX)
+		if ((entry & INSN_PREFIX) && c->at <= INSN_MAX)
 			decode_prefix(i, i->opcode);
-		else if (i->mode == INSN_64 && (i->opcode & 0xf0) == 0x40)
+		else if (i->mode == INSN_64 && (i->opcode & 0xf0) == 0x40 && c->at <= INSN_MAX)
 			i->rex = i->opcode;
 		else
 			break;
@@ -123,9 +134,9 @@ static void decode_operand_size(struct insn *i, u32 entry)
 }
 
 /* 62h, 8Fh, C4h and C5h: true if it is the prefix of another encoding and not BOUND, POP, LES or LDS. */
-static bool decode_is_vex(const struct insn *i, struct cursor *c)
+static bool decode_is_vex(const struct insn *i, const struct cursor *c)
 {
-	u8 next = cursor_peek(c);
+	u8 next = c->bytes[c->at];
 
 	if (i->opcode == 0x8f)
 		return next & 0x38; /* XOP's map is 8 or more; POP is /0 */
@@ -234,9 +245,10 @@ static bool decode_is_sse4a(const struct insn *i)
 
 int insn_decode(struct insn *i, const u8 *bytes, u32 len, enum insn_mode mode)
 {
-	struct cursor c = { .bytes = bytes, .end = MIN(len, INSN_MAX) };
-	u32 entry;
+	struct cursor c;
+	u32 entry, end = MIN(len, INSN_MAX);
 
+	cursor_init(&c, bytes, end);
 	*i = (struct insn){
 		.mode = mode,
 		.segment = SEG_BY_BASE,
@@ -247,15 +259,15 @@ int insn_decode(struct insn *i, const u8 *bytes, u32 len, enum insn_mode mode)
 	entry = decode_opcode(i, &c);
 	i->byte = entry & INSN_BYTE;
 	decode_operand_size(i, entry);
-	if ((entry & INSN_VEX) && decode_is_vex(i, &c) && !c.missing)
+	if ((entry & INSN_VEX) && c.at < end && decode_is_vex(i, &c))
 		return ERR_UNSUPPORTED;
 	if (entry & INSN_MODRM)
 		decode_modrm(i, &c, entry);
 	decode_immediate(i, &c, entry);
 	if (decode_is_sse4a(i))
 		i->immediate2 = (u16)cursor_signed(&c, 2);
-	if (c.missing)
-		return c.end == INSN_MAX ? ERR_INVAL : ERR_FAULT;
+	if (c.at > end)
+		return end == INSN_MAX ? ERR_INVAL : ERR_FAULT;
 	if ((entry & INSN_UNDEF) || ((entry & INSN_NOT64) && mode == INSN_64))
 		return ERR_INVAL;
 	if (i->segment == SEG_BY_BASE)
@@ -269,9 +281,15 @@ int insn_length(const u8 *bytes, u32 len, enum insn_mode mode)
 	struct insn i;
 	int error;
 
-	/* CPUID, RDMSR, WRMSR, RDTSC, INVD, WBINVD, CLTS; HLT and the like. */
-	if (len >= 2 && bytes[0] == 0x0f && insn_table_0f[bytes[1]] == 0)
-		return 2;
+	/* CPUID, RDMSR, WRMSR, RDTSC, INVD, WBINVD, CLTS; MOV CR and DR, VMMCALL; HLT and the like. */
+	if (len >= 3 && bytes[0] == 0x0f) {
+		u32 entry = insn_table_0f[bytes[1]];
+
+		if (entry == 0 && bytes[1] != 0x38 && bytes[1] != 0x3a)
+			return 2;
+		if ((entry & INSN_REGISTER) || (entry == INSN_MODRM && bytes[2] >= 0xc0))
+			return 3;
+	}
 	if (len >= 1 && insn_table_1[bytes[0]] == 0 && (bytes[0] & 0xf0) != 0x40)
 		return 1;
 	error = insn_decode(&i, bytes, len, mode);

@@ -1,7 +1,7 @@
 /* The emulator's modes, segments, faults and restarts; arithmetic is test_emulate_native's. */
 /* links: vmm/lib/emulate.c vmm/lib/emulate_one.c vmm/lib/emulate_two.c vmm/lib/emulate_string.c
  * vmm/lib/emulate_stack.c vmm/lib/emulate_operand.c vmm/lib/emulate_segment.c vmm/lib/emulate_alu.c
- * kernel/lib/insn.c */
+ * vmm/lib/emulate_plain.c kernel/lib/insn.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -115,12 +115,10 @@ static void test_long_mode(void **state)
 	f->state.seg[SEG_DS].base = 0x5000; /* counts for nothing */
 	gpr[GPR_RBX] = 0x3000;
 	gpr[8] = 0x8877665544332211;
-	page->exit.mmio.gpa = 0xfed00000;
-	page->exit.mmio.write = true;
 	assert_int_equal(RUN(f, 0x4c, 0x89, 0x03), 0); /* mov [rbx],r8 */
 	assert_int_equal(peek(0x3000, 8), 0x8877665544332211);
-	assert_int_equal(f->states, 0); /* a system call saved */
-	assert_int_equal(f->hints, 1);
+	assert_int_equal(f->states, 0);  /* a system call saved */
+	page->exit.mmio.write = true;    /* so that the reads below are not plain */
 	assert_int_equal(RUN(f, 0x65, 0x44, 0x88, 0x03), 0); /* mov gs:[rbx],r8b */
 	assert_int_equal(peek(0x23000, 2), 0x11);
 	gpr[GPR_RBX] = 0x100003000;
@@ -141,22 +139,60 @@ static void test_long_mode(void **state)
 	assert_int_equal(page->inject.cr2, gpr[GPR_RBP]);
 }
 
+/* A plain move goes to the device at once, if the exit can only be about all of its operand. */
+static void test_plain(void **state)
+{
+	fake_init(f, MODE_PROT32);
+	f->device_value = 0x8877665544332211;
+	page->exit.mmio.gpa = 0xfed00010;
+	gpr[GPR_RAX] = UINT64_MAX;
+	assert_int_equal(RUN(f, 0x8a, 0x23), 0); /* mov ah,[ebx] */
+	assert_int_equal(gpr[GPR_RAX], 0xffffffffffff11ff);
+	assert_int_equal(RUN(f, 0x66, 0x8b, 0x03), 0);
+	assert_int_equal(gpr[GPR_RAX], 0xffffffffffff2211);
+	assert_int_equal(RUN(f, 0xa1, 0x10, 0, 0, 0), 0);
+	assert_int_equal(gpr[GPR_RAX], 0x44332211);
+	page->exit.mmio.write = true;
+	assert_int_equal(RUN(f, 0xc7, 0x03, 0xff, 0xff, 0xff, 0xff), 0);
+	assert_int_equal(f->device_value, 0xffffffff);
+	assert_int_equal(f->device_count, 4);
+	assert_int_equal(f->states, 0);
+	assert_int_equal(page->rip, 0x1000 + 2 + 3 + 5 + 6);
+	page->exit.mmio.gpa = 0xfed00012; /* not aligned */
+	assert_int_equal(RUN(f, 0x89, 0x03), 0);
+	page->exit.mmio.gpa = 0xfed00000; /* is this its second page? */
+	assert_int_equal(RUN(f, 0x89, 0x03), 0);
+	page->exit.mmio.gpa = 0xfed00010;
+	page->exit.mmio.write = false; /* another direction */
+	assert_int_equal(RUN(f, 0x89, 0x03), 0);
+	assert_int_equal(f->device_count, 4);
+	fake_init(f, MODE_LONG);
+	page->exit.mmio.write = true;
+	gpr[GPR_RBX] = 0x2ffe;
+	gpr[GPR_RAX] = 0x44332211;
+	assert_int_equal(RUN(f, 0x89, 0x03), 0); /* from RAM on into the device */
+	assert_int_equal(peek(0x2ffe, 4), 0x44332211);
+	assert_int_equal(f->device_count, 0);
+	gpr[GPR_RBX] = 0x3000;
+	assert_int_equal(RUN(f, 0x89, 0x03), 0);
+	assert_int_equal(f->device_count, 1);
+}
+
 /* The hint is for the access that exited and no other. */
 static void test_hint(void **state)
 {
 	fake_init(f, MODE_LONG);
 	gpr[GPR_RBX] = 0x3008;
-	page->exit.mmio.gpa = 0xfed00000;
-	assert_int_equal(RUN(f, 0x8b, 0x03), 0);
+	assert_int_equal(RUN(f, 0x03, 0x03), 0);
 	assert_int_equal(f->hints, 0); /* another offset */
 	page->exit.mmio.gpa = 0xfed00008;
-	assert_int_equal(RUN(f, 0x89, 0x03), 0);
+	assert_int_equal(RUN(f, 0x01, 0x03), 0);
 	assert_int_equal(f->hints, 0); /* another direction */
-	assert_int_equal(RUN(f, 0x8b, 0x03), 0);
+	assert_int_equal(RUN(f, 0x03, 0x03), 0);
 	assert_int_equal(f->hints, 1);
 	gpr[GPR_RBX] = 0x3ffe;
 	page->exit.mmio.gpa = 0xfed00ffe;
-	assert_int_equal(RUN(f, 0x8b, 0x03), 0);
+	assert_int_equal(RUN(f, 0x03, 0x03), 0);
 	assert_int_equal(f->hints, 1); /* two pages */
 }
 
@@ -381,7 +417,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_real_mode), cmocka_unit_test(test_unreal_mode),
 		cmocka_unit_test(test_protected_segments), cmocka_unit_test(test_long_mode),
-		cmocka_unit_test(test_hint), cmocka_unit_test(test_faults_change_nothing),
+		cmocka_unit_test(test_plain), cmocka_unit_test(test_hint),
+		cmocka_unit_test(test_faults_change_nothing),
 		cmocka_unit_test(test_string_in_across_pages), cmocka_unit_test(test_string_out),
 		cmocka_unit_test(test_raced_code), cmocka_unit_test(test_long_repeat),
 		cmocka_unit_test(test_fetch), cmocka_unit_test(test_stack),

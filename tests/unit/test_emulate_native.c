@@ -2,7 +2,7 @@
  * flags and memory is executed natively and emulated; every register, defined flag and byte is compared. */
 /* links: vmm/lib/emulate.c vmm/lib/emulate_one.c vmm/lib/emulate_two.c vmm/lib/emulate_string.c
  * vmm/lib/emulate_stack.c vmm/lib/emulate_operand.c vmm/lib/emulate_segment.c vmm/lib/emulate_alu.c
- * kernel/lib/insn.c */
+ * vmm/lib/emulate_plain.c kernel/lib/insn.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,8 +92,22 @@ static void test_hint(void *ctx, u64 linear, u64 gpa)
 {
 }
 
+static u64 test_device_read(void *ctx, u64 gpa, u32 size)
+{
+	u64 value = 0;
+
+	memcpy(&value, (void *)gpa, size);
+	return value;
+}
+
+static void test_device_write(void *ctx, u64 gpa, u32 size, u64 value)
+{
+	memcpy((void *)gpa, &value, size);
+}
+
 static const struct emulate_ops ops = {
 	.read = test_read, .write = test_write, .probe = test_probe, .hint = test_hint,
+	.device_read = test_device_read, .device_write = test_device_write,
 };
 
 enum form { PLAIN, BITS, STRING };
@@ -166,7 +180,7 @@ static const struct pattern patterns[] = {
 struct trial {
 	u8 bytes[16];
 	u32 len, size;
-	u8 reg;
+	u8 reg, displacement;
 	u64 undefined;
 };
 
@@ -216,7 +230,8 @@ static void make_trial(const struct pattern *p, struct trial *t)
 	}
 	if (p->reg != -2) { /* [rdi+disp8] */
 		put(t, 0x40 | reg << 3 | 7);
-		put(t, random_u64() & 0x7f);
+		t->displacement = random_u64() & 0x7f;
+		put(t, t->displacement);
 	}
 	immediate = p->immediate == 4 ? MIN(t->size, 4) : p->immediate;
 	while (immediate--)
@@ -242,6 +257,8 @@ static void make_registers(const struct pattern *p, const struct trial *t, struc
 	}
 	page->exit.kind = EXIT_MMIO;
 	page->exit.mode = MODE_LONG;
+	page->exit.mmio.gpa = page->gpr[GPR_RDI] + t->displacement; /* of the ModRM operand */
+	page->exit.mmio.write = random_u64() & 1;
 	page->exit.insn_len = t->len;
 	memcpy(page->exit.insn, t->bytes, t->len);
 }

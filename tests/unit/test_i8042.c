@@ -79,6 +79,21 @@ static void nothing_is_plugged_in(void **state)
 	assert_false(m->ioapic.lines & BIT(1));
 }
 
+static void endless_repetition_falls_silent(void **state)
+{
+	struct machine *m = setup();
+	u32 answers = 0;
+
+	for (u32 i = 0; i < 1000; i++) {
+		fake_out(m, 0x60, 1, 0xed);
+		answers += status(m) & 1;
+		fake_in(m, 0x60, 1);
+	}
+	assert_in_range(answers, 1, 10);
+	fake_out(m, 0x60, 1, 0xf4); /* another byte is answered again */
+	assert_int_equal(status(m) & 1, 1);
+}
+
 static void a20_is_remembered(void **state)
 {
 	struct machine *m = setup();
@@ -103,8 +118,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(resets), cmocka_unit_test(tests_are_answered),
-		cmocka_unit_test(nothing_is_plugged_in), cmocka_unit_test(a20_is_remembered),
-		cmocka_unit_test(fuzz),
+		cmocka_unit_test(nothing_is_plugged_in), cmocka_unit_test(endless_repetition_falls_silent),
+		cmocka_unit_test(a20_is_remembered), cmocka_unit_test(fuzz),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

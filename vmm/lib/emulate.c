@@ -109,6 +109,8 @@ static bool is_permitted(const struct emulate *e)
 
 static int execute(struct emulate *e)
 {
+	if (emulate_plain(e))
+		return EMULATE_DONE;
 	switch (e->insn.map) {
 	case INSN_MAP_1: return emulate_one(e);
 	case INSN_MAP_0F:

@@ -25,6 +25,9 @@ struct emulate_ops {
 	const struct vcpu_state *(*state)(void *ctx); /* as of the exit; asked for only when it is needed */
 	/* The processor's own translation of linear at the exit: saves a page walk. */
 	void (*hint)(void *ctx, u64 linear, u64 gpa);
+	/* An aligned access of 1, 2, 4 or 8 bytes at exit.mmio.gpa, in the direction of the exit. */
+	u64 (*device_read)(void *ctx, u64 gpa, u32 size);
+	void (*device_write)(void *ctx, u64 gpa, u32 size, u64 value);
 	void (*trap)(void *ctx); /* injects the single-step trap, #DB with DR6.BS */
 };
 

@@ -124,11 +124,10 @@ static void device_access(struct emulate_memory *m, u64 gpa, u8 *buf, u32 len, b
 	bool lapic = is_lapic(m, gpa);
 
 	while (len) {
-		u32 size = lapic ? 4 : 8;
+		u32 aligned = 1u << __builtin_ctzll(gpa | (lapic ? 4 : 8));
+		u32 size = MIN(aligned, 1u << (31 - __builtin_clz(len)));
 		u64 value = 0;
 
-		while (size > len || (gpa & (size - 1)))
-			size /= 2;
 		if (write)
 			memcpy(&value, buf, size);
 		if (lapic)
@@ -183,6 +182,27 @@ static int memory_write(void *ctx, u64 linear, const void *buf, u32 len, u32 acc
 	return error;
 }
 
+static u64 memory_device_read(void *ctx, u64 gpa, u32 size)
+{
+	struct emulate_memory *m = ctx;
+	u64 value = 0;
+
+	if (!m->page->exit.mmio.lapic)
+		return m->bus->mmio_read(m->machine, gpa, size);
+	device_access(m, gpa, (u8 *)&value, size, false);
+	return value;
+}
+
+static void memory_device_write(void *ctx, u64 gpa, u32 size, u64 value)
+{
+	struct emulate_memory *m = ctx;
+
+	if (m->page->exit.mmio.lapic)
+		device_access(m, gpa, (u8 *)&value, size, true);
+	else
+		m->bus->mmio_write(m->machine, gpa, size, value);
+}
+
 static int memory_probe(void *ctx, u64 linear, u32 len, u32 access)
 {
 	struct part parts[2];
@@ -229,6 +249,8 @@ static const struct emulate_ops memory_ops = {
 	.port_out = memory_port_out,
 	.state = memory_state,
 	.hint = memory_hint,
+	.device_read = memory_device_read,
+	.device_write = memory_device_write,
 	.trap = memory_trap,
 };
 

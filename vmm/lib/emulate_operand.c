@@ -2,16 +2,6 @@
 #include "kernel/lib/string.h"
 #include "vmm/lib/emulate_parts.h"
 
-u64 emulate_operand_mask(u32 size)
-{
-	return size >= 8 ? UINT64_MAX : BIT(8 * size) - 1;
-}
-
-u32 emulate_operand_size(const struct emulate *e)
-{
-	return e->insn.byte ? 1 : e->insn.operand_size;
-}
-
 /* AH, CH, DH, BH: byte registers 4 to 7 of an instruction without REX. */
 static bool is_high_byte(const struct emulate *e, u32 reg, u32 size)
 {

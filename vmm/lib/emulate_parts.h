@@ -34,8 +34,17 @@ struct emulate_operand {
 
 /* ---- emulate_operand.c ---- */
 
-u64 emulate_operand_mask(u32 size);                   /* the low size bytes */
-u32 emulate_operand_size(const struct emulate *e);    /* of the instruction's operands, bytes included */
+/* The low size bytes; the size of the instruction's operands, bytes included. */
+static inline u64 emulate_operand_mask(u32 size)
+{
+	return size >= 8 ? UINT64_MAX : BIT(8 * size) - 1;
+}
+
+static inline u32 emulate_operand_size(const struct emulate *e)
+{
+	return e->insn.byte ? 1 : e->insn.operand_size;
+}
+
 u64 emulate_register(const struct emulate *e, u32 reg, u32 size);
 void emulate_register_set(struct emulate *e, u32 reg, u32 size, u64 value);
 
@@ -60,10 +69,14 @@ int emulate_segment_linear(struct emulate *e, u32 seg, u64 offset, u32 size, u32
 /* Makes target the next RIP, if it is canonical or within CS. */
 int emulate_segment_jump(struct emulate *e, u64 target, u32 size) must_check;
 /* ACCESS_USER at CPL 3, to be added to every access. */
-u32 emulate_segment_user(const struct emulate *e);
+static inline u32 emulate_segment_user(const struct emulate *e)
+{
+	return e->page->exit.cpl == 3 ? ACCESS_USER : 0;
+}
 
 /* ---- the instructions ---- */
 
+bool emulate_plain(struct emulate *e); /* emulate_plain.c: the short way; false: take the long one */
 int emulate_one(struct emulate *e) must_check;    /* emulate_one.c: the one-byte map */
 int emulate_two(struct emulate *e) must_check;    /* emulate_two.c: 0F and 0F 38 */
 int emulate_string(struct emulate *e) must_check; /* emulate_string.c: MOVS to OUTS */

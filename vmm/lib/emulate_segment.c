@@ -9,11 +9,6 @@
 #define ATTR_BIG BIT(10)
 #define CR4_LA57 BIT(12)
 
-u32 emulate_segment_user(const struct emulate *e)
-{
-	return e->page->exit.cpl == 3 ? ACCESS_USER : 0;
-}
-
 static bool is_canonical(struct emulate *e, u64 linear)
 {
 	if (linear + BIT(47) < BIT(48))

@@ -20,6 +20,8 @@
 #define OUTPUT_NOT_RESET 0x01
 #define OUTPUT_A20 0x02
 
+#define REPEATS_MAX 3
+
 static void i8042_update(struct machine *m)
 {
 	struct i8042 *k = &m->i8042;
@@ -91,6 +93,15 @@ static void i8042_command(struct machine *m, u8 command)
 	}
 }
 
+/* FEh also means "send that again": a driver that obeys for ever (GNU Mach's) gets no answer in the end. */
+static void i8042_no_keyboard(struct i8042 *k, u8 data)
+{
+	k->repeats = data == k->sent ? MIN(k->repeats, REPEATS_MAX) + 1 : 0;
+	k->sent = data;
+	if (k->repeats < REPEATS_MAX)
+		i8042_answer(k, 0xfe, STATUS_TIMEOUT);
+}
+
 static void i8042_data(struct machine *m, u8 data)
 {
 	struct i8042 *k = &m->i8042;
@@ -116,7 +127,7 @@ static void i8042_data(struct machine *m, u8 data)
 		i8042_answer(k, 0xfe, STATUS_AUX | STATUS_TIMEOUT);
 		break;
 	default:
-		i8042_answer(k, 0xfe, STATUS_TIMEOUT);
+		i8042_no_keyboard(k, data);
 	}
 }
 

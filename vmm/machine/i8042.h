@@ -12,6 +12,8 @@ struct i8042 {
 	u8 command;  /* the command that waits for its data byte, 0: none */
 	u8 mode;     /* the command byte (RAM byte 0) */
 	u8 output;   /* the output port: bit 0 not reset, bit 1 A20 */
+	u8 sent;     /* the last byte for the keyboard, and how often it came in a row */
+	u8 repeats;
 };
 
 void i8042_attach(struct machine *m);

@@ -1,0 +1,79 @@
+/* Per-CPU state of SVM.  Only its own CPU touches it. */
+#include "arch/x86_64/svm/percpu.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/registers.h"
+#include "arch/x86_64/svm/svm.h"
+#include "arch/x86_64/virt_memory.h"
+#include "kernel/lib/error.h"
+
+struct svm_cpu {
+	u64 host_vmcb;
+	u32 next_asid;
+	u64 generation; /* of ASIDs; from 1 */
+	u64 tsc_aux;
+	bool has_rdtscp;
+};
+
+int svm_cpu_enable(void)
+{
+	struct svm_cpu *c = virt_memory_alloc(sizeof(*c));
+	void *save = virt_memory_alloc(PAGE_SIZE), *host = virt_memory_alloc(PAGE_SIZE);
+
+	if (!c || !save || !host)
+		return ERR_NOMEM;
+	wrmsr(MSR_VM_HSAVE_PA, (u64)save);
+	c->host_vmcb = (u64)host;
+	c->generation = 1;
+	c->next_asid = 1;
+	c->has_rdtscp = cpuid(0x80000001, 0).edx & BIT(27);
+	if (c->has_rdtscp)
+		wrmsr(MSR_TSC_AUX, 0);
+	cpu_self()->virt = c;
+	__asm__ volatile("vmsave" : : "a"(host) : "memory");
+	return 0;
+}
+
+static struct svm_cpu *self(void)
+{
+	return cpu_self()->virt;
+}
+
+u64 svm_host_vmcb(void)
+{
+	return self()->host_vmcb;
+}
+
+void svm_tsc_aux(u64 value)
+{
+	struct svm_cpu *c = self();
+
+	if (!c->has_rdtscp || c->tsc_aux == value)
+		return;
+	c->tsc_aux = value;
+	wrmsr(MSR_TSC_AUX, value);
+}
+
+void svm_asid(struct virt_vcpu *v, bool flush)
+{
+	struct svm_cpu *c = self();
+	u32 cpu = cpu_self()->index;
+
+	v->vmcb->tlb_control = TLB_NOTHING;
+	if (v->asid_generation == c->generation && v->asid_cpu == cpu) {
+		if (!flush)
+			return;
+		if (svm_features.flush_by_asid) {
+			v->vmcb->tlb_control = TLB_FLUSH_ASID;
+			return;
+		}
+	}
+	if (c->next_asid >= svm_features.asid_count) { /* all are used up: begin again with an empty TLB */
+		c->generation++;
+		c->next_asid = 1;
+		v->vmcb->tlb_control = TLB_FLUSH_ALL;
+	}
+	v->vmcb->asid = c->next_asid++;
+	v->asid_generation = c->generation;
+	v->asid_cpu = cpu;
+}

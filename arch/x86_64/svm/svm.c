@@ -1,0 +1,330 @@
+/* The SVM back end: detection, the vCPU's VMCB, and the run. */
+#include "arch/x86_64/svm/svm.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/registers.h"
+#include "arch/x86_64/svm/percpu.h"
+#include "arch/x86_64/table_format.h"
+#include "arch/x86_64/virt_memory.h"
+#include "kernel/lib/fmt.h"
+#include "kernel/lib/string.h"
+
+#define VM_CR_SVMDIS BIT(4) /* APM 2 §15.30.1 */
+#define FEATURE_NPT BIT(0)  /* CPUID Fn8000_000A EDX */
+#define FEATURE_NEXT_RIP BIT(3)
+#define FEATURE_FLUSH_ASID BIT(6)
+#define FEATURE_DECODE BIT(7)
+#define IOPM_SIZE (12 * KIB)
+#define MSRPM_SIZE (8 * KIB)
+#define DEFAULT_PAT 0x0007040600070406ull
+#define XCR0_SWITCHED 0xe7 /* x87, SSE, AVX, AVX-512's three */
+
+#define EXCEPTION_DB 1
+#define EXCEPTION_AC 17
+#define EXCEPTION_MC 18
+
+struct svm_features svm_features;
+static u8 *iopm, *msrpm; /* c: one for all guests */
+
+void svm_enter(u64 vmcb, u64 *gpr, u64 host_vmcb);
+
+/* ---- detection ---- */
+
+static int missing(char *to, size_t len, const char *what)
+{
+	str_copy(to, len, what);
+	return ERR_UNSUPPORTED;
+}
+
+static void detect_fpu(void)
+{
+	u64 supported;
+
+	svm_features.fpu_size = 512;
+	svm_features.xsave = cpuid(1, 0).ecx & BIT(26);
+	if (!svm_features.xsave)
+		return;
+	supported = cpuid(0xd, 0).eax;
+	svm_features.xcr0 = supported & XCR0_SWITCHED;
+	if ((svm_features.xcr0 & 0xe0) != 0xe0)
+		svm_features.xcr0 &= ~0xe0ull;
+	svm_features.fpu_size = cpuid(0xd, 0).ecx;
+}
+
+static int probe(char *why, size_t why_len, char *features, size_t features_len)
+{
+	struct cpuid svm;
+	u32 edx;
+
+	if (cpuid(0x80000000, 0).eax < 0x8000000a || !(cpuid(0x80000001, 0).ecx & BIT(2)))
+		return missing(why, why_len, "the processor has no SVM");
+	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
+		return missing(why, why_len, "SVM is locked off: enable \"SVM Mode\" in the firmware's setup");
+	svm = cpuid(0x8000000a, 0);
+	edx = svm.edx;
+	if (!(edx & FEATURE_NPT))
+		return missing(why, why_len, "the processor has no nested paging (NPT)");
+	svm_features.asid_count = svm.ebx;
+	svm_features.next_rip = edx & FEATURE_NEXT_RIP;
+	svm_features.flush_by_asid = edx & FEATURE_FLUSH_ASID;
+	svm_features.decode_assists = edx & FEATURE_DECODE;
+	detect_fpu();
+	fmt_print(features, features_len, "npt %u-asids%s%s%s%s", svm.ebx, edx & FEATURE_NEXT_RIP ? " nrip-save" : "",
+		  edx & FEATURE_DECODE ? " decode-assists" : "", edx & FEATURE_FLUSH_ASID ? " flush-by-asid" : "",
+		  svm_features.xsave ? " xsave" : "");
+	return 0;
+}
+
+/* ---- permission maps ---- */
+
+/* Lets the guest read and write the MSR by itself: two bits an MSR (APM 2 §15.11). */
+static void msr_pass(u32 msr)
+{
+	u32 base = msr >= 0xc0010000 ? 0x1000 : msr >= 0xc0000000 ? 0x800 : 0, index = msr & 0x1fff;
+
+	msrpm[base + index / 4] &= (u8)~(3 << index % 4 * 2);
+}
+
+static int make_maps(void)
+{
+	static const u32 passed[] = { MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR,
+		MSR_SFMASK, MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP };
+
+	iopm = virt_memory_alloc(IOPM_SIZE);
+	msrpm = virt_memory_alloc(MSRPM_SIZE);
+	if (!iopm || !msrpm)
+		return ERR_NOMEM;
+	memset(iopm, 0xff, IOPM_SIZE);
+	memset(msrpm, 0xff, MSRPM_SIZE);
+	for (u32 i = 0; i < ARRAY_SIZE(passed); i++)
+		msr_pass(passed[i]);
+	return 0;
+}
+
+static int cpu_enable(void)
+{
+	if (!msrpm && make_maps())
+		return ERR_NOMEM;
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	cr0_write(cr0_read() | CR0_TS);
+	return svm_cpu_enable();
+}
+
+static void cpu_disable(void)
+{
+	wrmsr(MSR_VM_HSAVE_PA, 0);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
+}
+
+/* ---- vCPUs ---- */
+
+static void vcpu_put(struct virt_vcpu *v)
+{
+	if (!v)
+		return;
+	virt_memory_free(v->vmcb, sizeof(*v->vmcb));
+	virt_memory_free(v->fpu, svm_features.fpu_size);
+	virt_memory_free(v, sizeof(*v));
+}
+
+static void vmcb_init(struct vmcb *b)
+{
+	b->intercept_cr_write = BIT(4);
+	b->intercept_dr_read = b->intercept_dr_write = 0xffff;
+	b->intercept_exceptions = BIT(EXCEPTION_AC) | BIT(EXCEPTION_DB) | BIT(EXCEPTION_MC);
+	b->intercept = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC | INTERCEPT_CPUID |
+		INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA | INTERCEPT_IOIO | INTERCEPT_MSR |
+		(u32)INTERCEPT_SHUTDOWN;
+	b->intercept2 = INTERCEPT2_VMRUN | INTERCEPT2_VMMCALL | INTERCEPT2_VMLOAD | INTERCEPT2_VMSAVE |
+		INTERCEPT2_STGI | INTERCEPT2_CLGI | INTERCEPT2_SKINIT | INTERCEPT2_WBINVD | INTERCEPT2_MONITOR |
+		INTERCEPT2_MWAIT | INTERCEPT2_XSETBV;
+	b->iopm = (u64)iopm;
+	b->msrpm = (u64)msrpm;
+	b->vintr = VINTR_MASKING;
+	b->nested = 1;
+	b->pat = DEFAULT_PAT;
+	b->efer = EFER_SVME;
+}
+
+static int vcpu_create(struct virt_vcpu **out)
+{
+	struct virt_vcpu *v = virt_memory_alloc(sizeof(*v));
+
+	if (!v)
+		return ERR_NOMEM;
+	v->vmcb = virt_memory_alloc(sizeof(*v->vmcb));
+	v->fpu = virt_memory_alloc(svm_features.fpu_size);
+	if (!v->vmcb || !v->fpu) {
+		vcpu_put(v);
+		return ERR_NOMEM;
+	}
+	vmcb_init(v->vmcb);
+	svm_fpu_init(v);
+	*out = v;
+	return 0;
+}
+
+static void load(struct virt_vcpu *v, u64 tsc_aux)
+{
+	svm_fpu_load(v);
+	if (v->vmcb->dr7 & 0xff)
+		svm_dr_load(v);
+	svm_tsc_aux(tsc_aux);
+	v->loaded = true;
+}
+
+static void leave(struct virt_vcpu *v)
+{
+	svm_dr_save(v);
+	svm_fpu_save(v);
+	v->loaded = false;
+}
+
+static u64 event_word(const struct virt_event *e)
+{
+	return e->vector | (u64)e->type << EVENT_TYPE_SHIFT | (e->has_error ? EVENT_HAS_ERROR : 0) | EVENT_VALID |
+		(u64)e->error << 32;
+}
+
+static void inject(struct virt_vcpu *v, const struct virt_event *e)
+{
+	v->vmcb->event_inject = event_word(e);
+	if (e->type == INJECT_NMI) {
+		v->nmi_masked = true;
+		v->vmcb->intercept |= INTERCEPT_IRET;
+	}
+}
+
+static void cancel(struct virt_vcpu *v, struct virt_event *e)
+{
+	u64 word = v->vmcb->event_inject;
+
+	if (!(word & EVENT_VALID))
+		return;
+	*e = (struct virt_event){ .valid = true, .vector = (u8)word, .type = word >> EVENT_TYPE_SHIFT & 7,
+				  .has_error = word & EVENT_HAS_ERROR, .error = (u32)(word >> 32) };
+	v->vmcb->event_inject = 0;
+}
+
+static bool can_interrupt(struct virt_vcpu *v, const struct vcpu_page *page)
+{
+	return page->rflags & RFLAGS_IF && !(v->vmcb->interrupt_state & INTERRUPT_SHADOW) &&
+	       !(v->vmcb->event_inject & EVENT_VALID);
+}
+
+static bool can_nmi(struct virt_vcpu *v)
+{
+	return !v->nmi_masked && !(v->vmcb->interrupt_state & INTERRUPT_SHADOW);
+}
+
+/* A virtual interrupt that would be taken as soon as one can be: its intercept is the window (§15.21.4). */
+static void window(struct virt_vcpu *v, u32 interrupt, bool nmi)
+{
+	struct vmcb *b = v->vmcb;
+
+	if (!interrupt && !(nmi && !v->nmi_masked)) {
+		b->vintr &= ~(VINTR_IRQ | VINTR_IGNORE_TPR | 15ull << VINTR_PRIO_SHIFT);
+		b->intercept &= ~(u32)INTERCEPT_VINTR;
+		return;
+	}
+	b->intercept |= INTERCEPT_VINTR;
+	b->vintr &= ~(15ull << VINTR_PRIO_SHIFT | VINTR_IGNORE_TPR);
+	b->vintr |= VINTR_IRQ | (interrupt == WINDOW_ANY ? VINTR_IGNORE_TPR | 15ull << VINTR_PRIO_SHIFT
+				 : (u64)interrupt << VINTR_PRIO_SHIFT);
+}
+
+/* An IRET that ends an NMI was intercepted before it runs: NMIs stay masked until RIP has left it. */
+static void follow_iret(struct virt_vcpu *v)
+{
+	struct vmcb *b = v->vmcb;
+
+	if (b->exit_code == SVM_IRET) {
+		b->intercept &= ~(u32)INTERCEPT_IRET;
+		v->iret_rip = b->rip;
+	} else if (v->iret_rip && v->iret_rip != b->rip) {
+		v->iret_rip = 0;
+		v->nmi_masked = false;
+	}
+}
+
+static int run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 *cr8, struct virt_exit *exit)
+{
+	struct vmcb *b = v->vmcb;
+
+	svm_asid(v, flush);
+	b->nested_cr3 = root.v;
+	b->rax = page->gpr[GPR_RAX];
+	b->rsp = page->gpr[GPR_RSP];
+	b->rip = page->rip;
+	b->rflags = page->rflags;
+	b->vintr = (b->vintr & ~(u64)VINTR_TPR) | *cr8;
+
+	svm_enter((u64)b, page->gpr, svm_host_vmcb());
+
+	page->gpr[GPR_RAX] = b->rax;
+	page->gpr[GPR_RSP] = b->rsp;
+	page->rip = b->rip;
+	page->rflags = b->rflags;
+	*cr8 = b->vintr & 0xf;
+	b->vintr &= ~VINTR_IRQ;
+	b->event_inject = 0;
+	if (v->nmi_masked)
+		follow_iret(v);
+	svm_decode_exit(v, exit);
+	if (exit->reason == REASON_DR && !v->dr_loaded)
+		svm_dr_load(v);
+	return exit->code == SVM_INVALID ? ERR_STATE : 0;
+}
+
+static void clear_shadow(struct virt_vcpu *v)
+{
+	v->vmcb->interrupt_state &= ~INTERRUPT_SHADOW;
+}
+
+static bool shadow(struct virt_vcpu *v)
+{
+	return v->vmcb->interrupt_state & INTERRUPT_SHADOW;
+}
+
+static void single_step(struct virt_vcpu *v, struct virt_event *e)
+{
+	v->vmcb->dr6 |= BIT(14);
+	*e = (struct virt_event){ .valid = true, .type = INJECT_EXCEPTION, .vector = EXCEPTION_DB };
+}
+
+static u64 get_cr3(struct virt_vcpu *v) { return v->vmcb->cr3; }
+static u64 get_cr4(struct virt_vcpu *v) { return v->vmcb->cr4; }
+static u64 get_xcr0(struct virt_vcpu *v) { return v->loaded && svm_features.xsave ? xgetbv(0) : v->xcr0; }
+static void set_cr2(struct virt_vcpu *v, u64 value) { v->vmcb->cr2 = value; }
+static void set_tsc_offset(struct virt_vcpu *v, u64 offset) { v->vmcb->tsc_offset = offset; }
+
+/* The faults of MOV to CR4 that do not come from reserved bits (APM 3, MOV CRn), and its TLB flush. */
+static int set_cr4(struct virt_vcpu *v, u64 value)
+{
+	struct vmcb *b = v->vmcb;
+	u64 changed = b->cr4 ^ value;
+
+	if (b->efer & EFER_LMA && !(value & CR4_PAE))
+		return ERR_INVAL;
+	if (changed & value & CR4_PCIDE && (!(b->efer & EFER_LMA) || b->cr3 & 0xfff))
+		return ERR_INVAL;
+	b->cr4 = value;
+	if (changed & (CR4_PGE | CR4_PSE | CR4_PAE | CR4_PCIDE | CR4_SMEP | CR4_SMAP))
+		v->asid_generation = 0;
+	return 0;
+}
+
+static bool flat_code(struct virt_vcpu *v)
+{
+	return v->vmcb->cs.base == 0 || (v->vmcb->efer & EFER_LMA && v->vmcb->cs.attr & BIT(9));
+}
+
+const struct virt_ops svm_ops = {
+	.name = "SVM", .stage2 = &table_format_npt, .probe = probe, .cpu_enable = cpu_enable, .cpu_disable = cpu_disable,
+	.vcpu_create = vcpu_create, .vcpu_put = vcpu_put, .load = load, .leave = leave, .run = run,
+	.get = svm_state_get, .set = svm_state_set, .can_interrupt = can_interrupt, .can_nmi = can_nmi,
+	.inject = inject, .cancel = cancel, .window = window, .clear_shadow = clear_shadow, .shadow = shadow,
+	.single_step = single_step, .cr3 = get_cr3, .cr4 = get_cr4, .xcr0 = get_xcr0, .set_cr2 = set_cr2,
+	.set_cr4 = set_cr4, .flat_code = flat_code, .set_tsc_offset = set_tsc_offset,
+	.msr_get = svm_msr_get, .msr_set = svm_msr_set,
+};

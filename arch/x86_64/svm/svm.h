@@ -1,0 +1,47 @@
+/* The SVM back end's own: what its files share. */
+#ifndef ARCH_X86_64_SVM_SVM_H
+#define ARCH_X86_64_SVM_SVM_H
+
+#include "arch/x86_64/svm/vmcb.h"
+#include "arch/x86_64/virt.h"
+
+struct virt_vcpu {
+	struct vmcb *vmcb;
+	u8 *fpu;             /* XSAVE area, 64-byte aligned */
+	u64 xcr0;            /* the guest's, while it is not loaded */
+	u64 dr[4];           /* DR0-3, while they are not in the processor */
+	bool loaded;         /* on a CPU */
+	bool dr_loaded;      /* DR0-3 are the guest's */
+	bool nmi_masked;     /* from the delivery of an NMI to its IRET */
+	u64 iret_rip;        /* an IRET at this RIP was intercepted: NMIs are let in behind it; 0: none */
+	u32 asid_cpu;        /* the CPU and generation for which vmcb->asid is good */
+	u64 asid_generation;
+};
+
+struct svm_features { /* CPUID Fn8000_000A, Fn0000_000D */
+	u32 asid_count;
+	bool next_rip, decode_assists, flush_by_asid, xsave;
+	u64 xcr0;            /* all that the processor and we can switch */
+	u32 fpu_size;        /* bytes of the XSAVE area for it */
+};
+
+extern struct svm_features svm_features;
+extern const struct virt_ops svm_ops;
+
+/* Decodes the VMCB's exit into *exit (exit.c). */
+void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *exit);
+
+/* Registers (state.c): virt_ops' get and set, and DR0-3. */
+void svm_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);
+void svm_state_set(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups);
+int svm_msr_get(struct virt_vcpu *v, u32 msr, u64 *value);
+int svm_msr_set(struct virt_vcpu *v, u32 msr, u64 value);
+void svm_dr_load(struct virt_vcpu *v);
+void svm_dr_save(struct virt_vcpu *v);
+
+/* The FPU and vector registers (fpu.c). */
+void svm_fpu_init(struct virt_vcpu *v);
+void svm_fpu_load(struct virt_vcpu *v);
+void svm_fpu_save(struct virt_vcpu *v);
+
+#endif

@@ -1,0 +1,96 @@
+/* Bringing up CPUs one after the other. */
+#include "kernel/cpus.h"
+
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/smp.h"
+#include "arch/x86_64/virt.h"
+#include "kernel/heap.h"
+#include "kernel/host_cpu.h"
+#include "kernel/log.h"
+#include "kernel/panic.h"
+#include "kernel/space.h"
+#include "kernel/thread.h"
+
+#define START_TIMEOUT_US 200000
+
+static struct host_cpu boot_cpu;
+static u8 boot_stack[CPU_STACK_SIZE] __attribute__((aligned(CPU_STACK_SIZE)));
+
+static struct host_cpu *boot_list[1] = { &boot_cpu };
+
+void cpus_init_boot(const struct boot_info *info)
+{
+	cpu_init_traps();
+	boot_cpu.arch.apic_id = info->cpus[0].apic_id;
+	boot_cpu.arch.stack_top = (u64)(boot_stack + sizeof(boot_stack));
+	cpu_init(&boot_cpu.arch);
+	sched_init(&boot_cpu);
+	host_cpus = boot_list;
+	host_cpu_count = 1;
+}
+
+/* The other CPU's first C function, on its own stack. */
+static void arrive(void *argument)
+{
+	struct host_cpu *cpu = argument;
+
+	cpu_init(&cpu->arch);
+	sched_init(cpu);
+	apic_enable(&cpu->apic_timer);
+	if (virt->cpu_enable())
+		panic("CPU %u: no memory to enable %s", cpu->arch.index, virt->name);
+	sched_loop(NULL);
+}
+
+static struct host_cpu *make(u32 index, u32 apic_id)
+{
+	struct host_cpu *cpu = heap_alloc(sizeof(*cpu));
+	void *stack = heap_alloc(CPU_STACK_SIZE);
+
+	if (!cpu || !stack)
+		return NULL;
+	cpu->arch.index = index;
+	cpu->arch.apic_id = apic_id;
+	cpu->arch.stack_top = (u64)stack + CPU_STACK_SIZE;
+	return cpu;
+}
+
+static void start(const struct boot_info *info, u32 apic_id)
+{
+	struct host_cpu *cpu = make(host_cpu_count, apic_id);
+	s64 skew = 0;
+
+	if (!cpu) {
+		log_error("CPU with APIC ID %u: no memory for it", apic_id);
+		return;
+	}
+	/* It may schedule as soon as it runs, so it must be in the list. */
+	host_cpus[host_cpu_count] = cpu;
+	__atomic_store_n(&host_cpu_count, host_cpu_count + 1, __ATOMIC_RELEASE);
+	if (smp_start(apic_id, info->trampoline, space_kernel_root(), (void *)cpu->arch.stack_top, arrive, cpu,
+		      START_TIMEOUT_US, &skew)) {
+		host_cpu_count--;
+		log_error("CPU with APIC ID %u does not start; it is left out", apic_id);
+		return;
+	}
+	if (skew)
+		log_warn("CPU %u: its TSC is %ld cycles off", cpu->arch.index, (long)skew);
+}
+
+void cpus_start(const struct boot_info *info)
+{
+	u32 limit = info->options.max_cpus ? MIN(info->options.max_cpus, info->cpu_count) : info->cpu_count;
+
+	if (limit < 2)
+		return;
+	host_cpus = heap_alloc(limit * sizeof(host_cpus[0]));
+	if (!host_cpus || !info->trampoline || space_set_exec(info->trampoline, PAGE_SIZE, true)) {
+		host_cpus = boot_list;
+		log_error("the other CPUs cannot be started: no memory");
+		return;
+	}
+	host_cpus[0] = &boot_cpu;
+	for (u32 i = 1; i < limit; i++)
+		start(info, info->cpus[i].apic_id);
+	(void)!space_set_exec(info->trampoline, PAGE_SIZE, false);
+}

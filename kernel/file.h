@@ -1,0 +1,19 @@
+/* The files that boot/ loaded: constant for ever, one reference to each of their frames held here. */
+#ifndef KERNEL_FILE_H
+#define KERNEL_FILE_H
+
+#include "kernel/boot_info.h"
+#include "kernel/lib/types.h"
+
+void file_init(const struct boot_info *info);
+
+/* File number index, NULL beyond the last. */
+const struct boot_file *file_get(u32 index);
+
+/* The configuration's text; size 0 if there is none. */
+const struct boot_file *file_config(void);
+
+/* Bytes of frames that files hold. */
+u64 file_bytes(void);
+
+#endif

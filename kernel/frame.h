@@ -1,0 +1,66 @@
+/* Physical memory: a descriptor for each 4 KiB frame, with a reference count, and a buddy allocator over them.
+ *
+ * Every user of a frame holds a reference; frame_put of the last one frees.  There is no reverse map.
+ * Lock: a pool's lock (LOCK_POOL) guards its free lists; ref and the counters are atomic. */
+#ifndef KERNEL_FRAME_H
+#define KERNEL_FRAME_H
+
+#include "kernel/lib/error.h"
+#include "kernel/lib/types.h"
+
+#define FRAME_ORDERS 10 /* 4 KiB to 2 MiB */
+#define FRAME_ORDER_2M 9
+#define FRAME_NODES 8
+
+enum frame_kind {
+	FRAME_FREE,
+	FRAME_RESERVED, /* not the kernel's to give: firmware, holes */
+	FRAME_KERNEL,   /* image, heap, stacks */
+	FRAME_TABLE,    /* page tables, host's and stage 2's, VMCBs */
+	FRAME_PROCESS,  /* ring-3 memory */
+	FRAME_GUEST,    /* guest RAM */
+	FRAME_FILE,     /* loaded files */
+	FRAME_KINDS,
+};
+
+struct frame {
+	u32 ref;       /* a */
+	u8 kind;       /* enum frame_kind, c while allocated */
+	u8 order;      /* of the block that starts here, c while allocated */
+	u8 node;       /* c */
+	u8 head;       /* p: 1 when a free block starts here */
+	u32 next, prev; /* p: free list links by frame index, 0 ends */
+};
+
+_Static_assert(sizeof(struct frame) == 16, "16 bytes for each 4 KiB");
+
+/* Starts the allocator over the frames [first, first + count) with their descriptors in table (zeroed by it);
+ * all begin as FRAME_RESERVED.  frame_add gives a range of whole frames to the pool of a node. */
+void frame_init(struct frame *table, u64 first, u64 count);
+void frame_add(u64 base, u64 len, u32 node);
+
+/* Marks a range as allocated for ever (or until put), each frame with one reference. */
+void frame_claim(u64 base, u64 len, enum frame_kind kind);
+
+/* A block of 2^order frames, its first frame with one reference; .v == 0 when there is none.
+ * The content is undefined; frame_alloc_zero clears it. */
+hpa_t frame_alloc(u32 order, enum frame_kind kind);
+hpa_t frame_alloc_zero(u32 order, enum frame_kind kind);
+
+/* References of the block that starts at the address. */
+void frame_get(hpa_t at);
+void frame_put(hpa_t at);
+u32 frame_refs(hpa_t at);
+enum frame_kind frame_kind_of(hpa_t at); /* of the allocated block that starts there */
+
+/* Splits an allocated block into single frames with one reference each. */
+void frame_split(hpa_t at);
+
+u64 frame_count(enum frame_kind kind); /* frames of a kind now; FRAME_FREE: the free ones */
+u64 frame_total(void);                 /* all that was added or claimed */
+
+/* RAM is mapped at its own address. */
+static inline void *hpa_pointer(hpa_t at) { return (void *)at.v; }
+static inline hpa_t pointer_hpa(const void *p) { return (hpa_t){ (u64)p }; }
+
+#endif

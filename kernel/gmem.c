@@ -1,0 +1,295 @@
+/* Guest memory: faults, copies, and taking it apart. */
+#include "kernel/gmem.h"
+
+#include "kernel/frame.h"
+#include "kernel/gmem_region.h"
+#include "kernel/lib/string.h"
+
+#define FINI_PAGES 512 /* of one step */
+
+static hpa_t zero_frame;
+
+int gmem_start(void)
+{
+	zero_frame = frame_alloc_zero(0, FRAME_KERNEL);
+	return zero_frame.v ? 0 : ERR_NOMEM;
+}
+
+int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, void (*shootdown)(struct gmem *m))
+{
+	memset(m, 0, sizeof(*m));
+	m->lock.class = LOCK_GMEM;
+	m->format = format;
+	m->limit = limit;
+	m->shootdown = shootdown;
+	m->root = frame_alloc_zero(0, FRAME_TABLE);
+	m->tables = 1;
+	return m->root.v ? 0 : ERR_NOMEM;
+}
+
+static bool is_private(hpa_t frame)
+{
+	return frame.v != zero_frame.v && frame_kind_of(frame) == FRAME_GUEST;
+}
+
+/* Drops a leaf's frame; the flush was done. */
+static void put_leaf(struct gmem *m, u64 entry)
+{
+	hpa_t frame = { entry & TABLE_ADDRESS };
+
+	if (is_private(frame))
+		m->private_pages--;
+	else
+		m->shared_pages--;
+	if (frame.v != zero_frame.v)
+		frame_put(frame);
+}
+
+static u64 page_perms(const struct gmem_region *r, bool write)
+{
+	return PERM_READ | PERM_EXEC | (write && r->kind != MAP_ROM ? PERM_WRITE : 0);
+}
+
+/* The frame that an untouched page begins as, when it is only read. */
+static hpa_t initial_frame(const struct gmem_region *r, u64 page)
+{
+	hpa_t frame = zero_frame;
+
+	if (r->source) {
+		frame.v = r->source + (page - r->base);
+		frame_get(frame);
+	}
+	return frame;
+}
+
+/* A frame of the guest's own with the content of from, or zeroes. */
+static hpa_t private_frame(hpa_t from)
+{
+	hpa_t frame = frame_alloc(0, FRAME_GUEST);
+
+	if (!frame.v)
+		return frame;
+	if (from.v && from.v != zero_frame.v)
+		memcpy(hpa_pointer(frame), hpa_pointer(from), PAGE_SIZE);
+	else
+		memset(hpa_pointer(frame), 0, PAGE_SIZE);
+	return frame;
+}
+
+/* First touch.  m locked. */
+static int populate(struct gmem *m, const struct gmem_region *r, u64 page, u64 *entry, bool write)
+{
+	hpa_t frame;
+
+	if (write) {
+		frame = private_frame((hpa_t){ r->source ? r->source + (page - r->base) : 0 });
+		if (!frame.v)
+			return ERR_NOMEM;
+		m->private_pages++;
+	} else {
+		frame = initial_frame(r, page);
+		m->shared_pages++;
+	}
+	__atomic_store_n(entry, table_leaf(m->format, frame, 0, (u32)page_perms(r, write)), __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* A write to a page that is mapped read only: take the frame over, or leave it for a copy.  m locked. */
+static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry)
+{
+	u64 old = *entry;
+	hpa_t from = { old & TABLE_ADDRESS }, frame;
+
+	if (is_private(from) && frame_refs(from) == 1) {
+		__atomic_store_n(entry, old | m->format->write, __ATOMIC_RELEASE);
+		return 0;
+	}
+	frame = private_frame(from);
+	if (!frame.v)
+		return ERR_NOMEM;
+	m->private_pages++;
+	__atomic_store_n(entry, table_leaf(m->format, frame, 0, (u32)page_perms(r, true)), __ATOMIC_RELEASE);
+	m->shootdown(m);
+	put_leaf(m, old);
+	return 0;
+}
+
+/* Makes the page of gpa present (and writable); m locked. */
+static int touch(struct gmem *m, u64 gpa, bool write)
+{
+	u64 page = gpa & PAGE_MASK, *entry;
+	const struct gmem_region *r = gmem_region_find(m, page);
+
+	if (!r || (write && r->kind == MAP_ROM))
+		return ERR_FAULT;
+	entry = table_make(m->format, m->root, page, 0, &m->tables);
+	if (!entry)
+		return ERR_NOMEM;
+	if (!(*entry & m->format->present))
+		return populate(m, r, page, entry, write);
+	if (write && !(*entry & m->format->write))
+		return unshare(m, r, entry);
+	return 0;
+}
+
+int gmem_fault(struct gmem *m, u64 gpa, bool write)
+{
+	int error;
+
+	spin_lock(&m->lock);
+	error = touch(m, gpa, write);
+	spin_unlock(&m->lock);
+	return error;
+}
+
+const u8 *gmem_peek(struct gmem *m, u64 gpa)
+{
+	u32 level;
+	u64 entry = *table_find(m->format, m->root, gpa, &level);
+
+	if (!(entry & m->format->present))
+		return NULL;
+	return (const u8 *)hpa_pointer((hpa_t){ entry & TABLE_ADDRESS }) + gpa % PAGE_SIZE;
+}
+
+/* What the bytes at gpa are for a reader, present or not; NULL outside of memory.  m locked. */
+static const u8 *view(struct gmem *m, u64 gpa)
+{
+	const u8 *at = gmem_peek(m, gpa);
+	const struct gmem_region *r;
+
+	if (at)
+		return at;
+	r = gmem_region_find(m, gpa);
+	if (!r)
+		return NULL;
+	at = hpa_pointer(r->source ? (hpa_t){ r->source + (gpa - r->base) } : zero_frame);
+	return r->source ? at : at + gpa % PAGE_SIZE;
+}
+
+static u64 part_of(u64 gpa, u64 len)
+{
+	return MIN(len, PAGE_SIZE - gpa % PAGE_SIZE);
+}
+
+int gmem_read(struct gmem *m, u64 gpa, void *to, u64 len)
+{
+	u8 *out = to;
+
+	while (len) {
+		u64 part = part_of(gpa, len);
+		const u8 *from;
+
+		spin_lock(&m->lock);
+		from = gpa < GMEM_TOP ? view(m, gpa) : NULL;
+		if (from)
+			memcpy(out, from, part);
+		spin_unlock(&m->lock);
+		if (!from)
+			return ERR_FAULT;
+		out += part, gpa += part, len -= part;
+	}
+	return 0;
+}
+
+int gmem_read_word(struct gmem *m, u64 gpa, u64 *word)
+{
+	const u8 *from;
+
+	spin_lock(&m->lock);
+	from = gpa < GMEM_TOP ? view(m, gpa & ~7ull) : NULL;
+	if (from)
+		*word = *(const u64 *)from;
+	spin_unlock(&m->lock);
+	return from ? 0 : ERR_FAULT;
+}
+
+int gmem_write(struct gmem *m, u64 gpa, const void *from, u64 len)
+{
+	const u8 *in = from;
+
+	if (gpa >= GMEM_TOP || len > GMEM_TOP - gpa || !gmem_region_writable(m, gpa, len))
+		return ERR_FAULT;
+	while (len) {
+		u64 part = part_of(gpa, len);
+		int error;
+
+		spin_lock(&m->lock);
+		error = touch(m, gpa, true);
+		if (!error)
+			memcpy((u8 *)gmem_peek(m, gpa), in, part);
+		spin_unlock(&m->lock);
+		if (error)
+			return error;
+		in += part, gpa += part, len -= part;
+	}
+	return 0;
+}
+
+/* Takes the leaves of [base, end) away, in batches: clear, flush, put.  m locked. */
+static void zap(struct gmem *m, u64 base, u64 end)
+{
+	u64 batch[64];
+
+	while (base < end) {
+		u32 n = 0;
+
+		for (; base < end && n < ARRAY_SIZE(batch); ) {
+			u32 level;
+			u64 *entry = table_find(m->format, m->root, base, &level);
+
+			if (*entry & m->format->present) {
+				batch[n++] = *entry;
+				*entry = 0;
+			}
+			base = ALIGN_DOWN(base, table_span(level)) + table_span(level);
+		}
+		if (!n)
+			continue;
+		m->shootdown(m);
+		while (n)
+			put_leaf(m, batch[--n]);
+	}
+}
+
+int gmem_map(struct gmem *m, u64 gpa, u64 len, enum map_kind kind, u64 source)
+{
+	int error;
+
+	if ((gpa | len) & ~PAGE_MASK || !len || gpa >= GMEM_TOP || len > GMEM_TOP - gpa)
+		return ERR_INVAL;
+	spin_lock(&m->lock);
+	error = gmem_region_set(m, gpa, len, kind, source);
+	if (!error)
+		zap(m, gpa, gpa + len);
+	spin_unlock(&m->lock);
+	return error;
+}
+
+/* Clears up to FINI_PAGES leaves of one region from m->fini_at on. */
+bool gmem_fini_step(struct gmem *m)
+{
+	struct gmem_region *r;
+	u64 end;
+
+	if (!m->root.v)
+		return true;
+	spin_lock(&m->lock);
+	r = m->region_count ? &m->regions[m->region_count - 1] : NULL;
+	if (r) {
+		m->fini_at = MAX(m->fini_at, r->base);
+		end = MIN(r->base + r->len, m->fini_at + FINI_PAGES * PAGE_SIZE);
+		zap(m, m->fini_at, end);
+		m->fini_at = end;
+		if (end == r->base + r->len) {
+			m->region_count--;
+			m->fini_at = 0;
+		}
+	}
+	spin_unlock(&m->lock);
+	if (r)
+		return false;
+	table_free(m->format, m->root, 0);
+	memset(m, 0, sizeof(*m));
+	return true;
+}

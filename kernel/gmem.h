@@ -1,0 +1,66 @@
+/* A guest's physical memory: regions, and stage-2 tables that are filled on first touch.  The one owner of
+ * the guest's frames; every path to a guest page goes through here.
+ *
+ * Lock: LOCK_GMEM (m).  A leaf that is not present is untouched: it holds no frame.  A frame that a leaf maps
+ * has one reference for it, except the zero frame, which is everybody's and counts none.  Frames are put only
+ * after the flush that makes them unreachable. */
+#ifndef KERNEL_GMEM_H
+#define KERNEL_GMEM_H
+
+#include "kernel/abi.h"
+#include "kernel/lock.h"
+#include "kernel/table.h"
+
+#define GMEM_REGIONS 32
+#define GMEM_TOP BIT(40) /* guest-physical addresses end here */
+
+struct gmem_region {
+	u64 base, len;
+	u32 kind;     /* enum map_kind; a MAP_FILE region's pages begin as the file's frames at source */
+	u64 source;   /* hpa of the first page's frame, MAP_FILE and MAP_ROM; 0: begins as zeroes */
+};
+
+struct gmem {
+	struct spinlock lock;
+	const struct table_format *format; /* c */
+	hpa_t root;                        /* c */
+	struct gmem_region regions[GMEM_REGIONS]; /* m: sorted, no overlaps, holes absent */
+	u32 region_count;                  /* m */
+	u64 limit;                         /* c: bytes of RAM that regions may have in all */
+	u64 generation;                    /* a: grows when a translation was taken away */
+	u64 private_pages;                 /* m: frames of its own */
+	u64 shared_pages;                  /* m: leaves on file frames and the zero frame */
+	u64 tables;                        /* m: stage-2 frames */
+	u64 fini_at;                       /* o: where gmem_fini_step goes on */
+	void (*shootdown)(struct gmem *m); /* c: makes all vCPUs forget old translations */
+};
+
+/* The frame of zeroes; once at boot. */
+int gmem_start(void) must_check;
+
+int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, void (*shootdown)(struct gmem *m))
+	must_check;
+
+/* Gives back a bounded number of frames; true when all is gone and m is zeroed.  No vCPU runs any more. */
+bool gmem_fini_step(struct gmem *m);
+
+/* Sets what is at [gpa, gpa+len), page aligned.  source: see struct gmem_region.  0, ERR_INVAL, ERR_TOOBIG
+ * when RAM would pass the limit, ERR_NOMEM when there are too many regions. */
+int gmem_map(struct gmem *m, u64 gpa, u64 len, enum map_kind kind, u64 source) must_check;
+
+/* A stage-2 fault: makes the page at gpa present (write: writable).  0: enter again; ERR_FAULT: nothing is
+ * there, or ROM is written: a device's business; ERR_NOMEM. */
+int gmem_fault(struct gmem *m, u64 gpa, bool write) must_check;
+
+/* Copies; 0, ERR_FAULT if any byte is not memory (nothing is written then), ERR_NOMEM. */
+int gmem_read(struct gmem *m, u64 gpa, void *to, u64 len) must_check;
+int gmem_write(struct gmem *m, u64 gpa, const void *from, u64 len) must_check;
+
+/* Reads a naturally aligned 8-byte word; ERR_FAULT as above.  For page-table walks. */
+int gmem_read_word(struct gmem *m, u64 gpa, u64 *word) must_check;
+
+/* Where the kernel can read the page of gpa, without making it present: NULL if it is not.  Valid while
+ * generation does not change and m's guest is not taken apart. */
+const u8 *gmem_peek(struct gmem *m, u64 gpa);
+
+#endif

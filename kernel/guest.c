@@ -1,0 +1,122 @@
+/* The list of guests.  Lock: list_lock (LOCK_GUEST_LIST).  Only the monitor, which has one thread, defines and
+ * undefines, so a guest that it found stays while its call lasts. */
+#include "kernel/guest.h"
+
+#include "kernel/heap.h"
+#include "kernel/lib/string.h"
+#include "kernel/process.h"
+#include "kernel/monitor.h"
+
+static struct spinlock list_lock = SPINLOCK(LOCK_GUEST_LIST);
+static struct link guests = { &guests, &guests };
+static u32 last_id;
+
+static struct guest *find_locked(u32 id)
+{
+	for (struct link *l = guests.next; l != &guests; l = l->next)
+		if (LIST_ITEM(l, struct guest, link)->id == id)
+			return LIST_ITEM(l, struct guest, link);
+	return NULL;
+}
+
+struct guest *guest_find(u32 id)
+{
+	struct guest *g;
+
+	spin_lock(&list_lock);
+	g = find_locked(id);
+	spin_unlock(&list_lock);
+	return g;
+}
+
+u32 guest_next(u32 id)
+{
+	u32 next = 0;
+
+	spin_lock(&list_lock);
+	for (struct link *l = guests.next; l != &guests && !next; l = l->next)
+		if (LIST_ITEM(l, struct guest, link)->id > id)
+			next = LIST_ITEM(l, struct guest, link)->id;
+	spin_unlock(&list_lock);
+	return next;
+}
+
+static void guest_free(struct guest *g)
+{
+	ring_fini(&g->output);
+	ring_fini(&g->input);
+	heap_free(g->definition, DEFINITION_MAX);
+	heap_free(g, sizeof(*g));
+}
+
+static struct guest *guest_alloc(const char *name, const char *definition, u32 len)
+{
+	struct guest *g = heap_alloc(sizeof(*g));
+
+	if (!g)
+		return NULL;
+	str_copy(g->name, sizeof(g->name), name);
+	g->lock.class = LOCK_GUEST;
+	g->definition = heap_alloc(DEFINITION_MAX);
+	if (!g->definition || ring_init(&g->output, CONSOLE_HISTORY) || ring_init(&g->input, GUEST_INPUT_SIZE)) {
+		guest_free(g);
+		return NULL;
+	}
+	memcpy(g->definition, definition, len);
+	g->definition_len = len;
+	return g;
+}
+
+static bool name_taken(const char *name)
+{
+	for (struct link *l = guests.next; l != &guests; l = l->next)
+		if (!strcmp(LIST_ITEM(l, struct guest, link)->name, name))
+			return true;
+	return false;
+}
+
+s64 guest_define(const char *name, const char *definition, u32 len)
+{
+	struct guest *g;
+	s64 result = ERR_EXIST;
+
+	if (!*name || len > DEFINITION_MAX)
+		return ERR_INVAL;
+	g = guest_alloc(name, definition, len);
+	if (!g)
+		return ERR_NOMEM;
+	spin_lock(&list_lock);
+	if (!name_taken(name)) {
+		result = g->id = ++last_id;
+		list_insert(&g->link, &guests);
+	}
+	spin_unlock(&list_lock);
+	if (result < 0)
+		guest_free(g);
+	return result;
+}
+
+int guest_undefine(struct guest *g)
+{
+	bool off;
+
+	spin_lock(&list_lock);
+	spin_lock(&g->lock);
+	off = g->state == GUEST_OFF && !g->process;
+	spin_unlock(&g->lock);
+	if (off)
+		list_remove(&g->link);
+	spin_unlock(&list_lock);
+	if (!off)
+		return ERR_STATE;
+	guest_free(g);
+	return 0;
+}
+
+void process_gone(struct process *p)
+{
+	if (p->kind == PROCESS_MONITOR)
+		monitor_gone(p);
+	else
+		guest_process_gone(p->guest, p);
+}

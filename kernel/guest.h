@@ -1,0 +1,90 @@
+/* A guest: its definition, its run, and what remains between runs.
+ *
+ * State (enum guest_state) changes only in guest_state.c, under the guest's lock (LOCK_GUEST, g):
+ *   OFF -> RUNNING (start)   RUNNING <-> PAUSED   RUNNING, PAUSED -> STOPPED (its run ended)
+ *   RUNNING, PAUSED, STOPPED -> DYING (destroy) -> OFF (taken apart, in steps, by the reaper) */
+#ifndef KERNEL_GUEST_H
+#define KERNEL_GUEST_H
+
+#include "kernel/abi.h"
+#include "kernel/gmem.h"
+#include "kernel/lib/list.h"
+#include "kernel/lock.h"
+#include "kernel/ring.h"
+
+struct process;
+struct thread;
+struct vcpu;
+
+#define GUEST_INPUT_SIZE 4096
+#define GUEST_STATE_MAX (64 * KIB) /* of serialised devices */
+
+/* Why vCPUs may not enter: bits of guest.hold. */
+enum guest_hold { HOLD_PAUSE = 1 << 0, HOLD_SAVE = 1 << 1, HOLD_STOP = 1 << 2 };
+
+struct guest {
+	u32 id;                    /* c: never used again within a boot */
+	char name[NAME_MAX];       /* c */
+	char *definition;          /* c */
+	u32 definition_len;        /* c */
+	struct link link;          /* guest list's lock */
+	struct spinlock lock;
+	u32 state;                 /* g */
+	u32 stop_reason;           /* g */
+	char stop_text[96];        /* g */
+	u32 starts;                /* g: count */
+	struct guest_params params; /* g: of the current run */
+	struct process *process;   /* g: its machine process */
+	u32 hook;                  /* g: enum test_hook */
+	void *saved;               /* g: state between two machine processes, GUEST_STATE_MAX bytes */
+	u32 saved_len;             /* g */
+	bool replacing;            /* g: the process ends to be followed by another */
+
+	struct gmem gmem;
+	struct vcpu **vcpus;       /* c while it is not OFF */
+	u32 vcpu_count;            /* c while it is not OFF */
+	u64 tsc_offset;            /* c while it is not OFF: all vCPUs' TSC begin with it */
+	u32 hold;                  /* a: enum guest_hold */
+	u32 parked;                /* a: vCPU threads that wait because of hold */
+	struct ring output, input; /* what it wrote; what was typed to it */
+	u64 start_clock, first_insn_clock, first_output_clock; /* o: ns */
+	u64 ended_cycles;          /* a: run time of threads that ended, host TSC cycles */
+};
+
+/* ---- the list (guest.c) ---- */
+
+/* 0 < id: the new guest's number; ERR_EXIST, ERR_INVAL, ERR_NOMEM. */
+s64 guest_define(const char *name, const char *definition, u32 len);
+int guest_undefine(struct guest *g) must_check; /* ERR_STATE unless it is OFF */
+struct guest *guest_find(u32 id);               /* NULL */
+u32 guest_next(u32 id);                         /* 0 */
+
+/* ---- its runs (guest_state.c) ---- */
+
+int guest_start(struct guest *g, const struct guest_params *params) must_check;
+int guest_pause(struct guest *g) must_check;
+int guest_resume(struct guest *g) must_check;
+int guest_destroy(struct guest *g) must_check;
+int guest_replace(struct guest *g) must_check;
+
+/* Ends its run, if it has one; the first reason counts. */
+void guest_stop(struct guest *g, enum stop_reason reason, const char *format, ...) printf_like(3, 4);
+
+/* Raises events at its machine process, if there is one; ERR_STATE if not. */
+int guest_raise(struct guest *g, u32 events) must_check;
+
+/* The machine process's last thread has gone. */
+void guest_process_gone(struct guest *g, struct process *p);
+
+/* A vCPU thread waits because of hold; the last one tells who waits for that. */
+void guest_parked(struct guest *g);
+
+/* A kernel thread's step: takes dying guests apart. */
+enum step guest_reap(struct thread *t);
+int guest_start_reaper(void) must_check;
+
+/* ---- what the monitor sees (guest_info.c) ---- */
+void guest_info(struct guest *g, struct guest_info *info);
+u64 guest_overhead(struct guest *g); /* bytes of Quire's own for it */
+
+#endif

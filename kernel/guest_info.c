@@ -1,0 +1,86 @@
+/* A guest's and its vCPUs' figures.  They are read without stopping anybody: each is right, together they are
+ * of about the same moment. */
+#include "kernel/clock.h"
+#include "kernel/guest.h"
+#include "kernel/lib/string.h"
+#include "kernel/process.h"
+#include "kernel/vcpu.h"
+
+static u64 run_cycles(struct guest *g)
+{
+	u64 sum = __atomic_load_n(&g->ended_cycles, __ATOMIC_RELAXED);
+
+	for (u32 i = 0; i < g->vcpu_count; i++)
+		if (g->vcpus[i]->thread)
+			sum += g->vcpus[i]->thread->run_cycles;
+	return sum;
+}
+
+u64 guest_overhead(struct guest *g)
+{
+	u64 bytes = sizeof(*g) + DEFINITION_MAX + g->output.size + g->input.size + g->gmem.tables * PAGE_SIZE;
+
+	spin_lock(&g->lock);
+	if (g->process)
+		bytes += (g->process->frames + g->process->tables + 1) * PAGE_SIZE + sizeof(struct process) +
+			g->process->thread_count * sizeof(struct thread);
+	spin_unlock(&g->lock);
+	/* a vCPU: its struct, its page, its VMCB or VMCS and its vector registers */
+	return bytes + g->vcpu_count * (ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) + 3 * PAGE_SIZE);
+}
+
+void guest_info(struct guest *g, struct guest_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	spin_lock(&g->lock);
+	info->id = g->id;
+	str_copy(info->name, sizeof(info->name), g->name);
+	info->state = g->state;
+	info->stop_reason = g->stop_reason;
+	str_copy(info->stop_text, sizeof(info->stop_text), g->stop_text);
+	info->starts = g->starts;
+	info->weight = g->params.weight;
+	info->memory = g->params.memory;
+	spin_unlock(&g->lock);
+	info->vcpu_count = g->vcpu_count;
+	info->memory_used = g->gmem.private_pages * PAGE_SIZE;
+	info->memory_shared = g->gmem.shared_pages * PAGE_SIZE;
+	info->overhead = guest_overhead(g);
+	info->run_ns = clock_duration_ns(run_cycles(g));
+	info->start_clock = g->start_clock;
+	info->first_insn_clock = g->first_insn_clock;
+	info->first_output_clock = g->first_output_clock;
+	info->output_end = g->output.head;
+}
+
+static u32 run_state(const struct vcpu *v, const struct thread *t)
+{
+	if (v->activity == ACTIVITY_WAIT_SIPI)
+		return VCPU_WAIT_SIPI;
+	if (!t)
+		return VCPU_WAITING;
+	if (t->state == THREAD_RUNNING || t->state == THREAD_WOKEN)
+		return VCPU_RUNNING;
+	if (t->state == THREAD_READY)
+		return VCPU_READY;
+	return v->activity == ACTIVITY_HALT && !v->parked ? VCPU_HALTED : VCPU_WAITING;
+}
+
+void vcpu_info(struct vcpu *v, struct vcpu_info *info)
+{
+	const struct thread *t = v->thread;
+
+	memset(info, 0, sizeof(*info));
+	info->run_state = run_state(v, t);
+	info->cpu = v->cpu;
+	info->apic_id = v->index;
+	info->guest_ns = clock_duration_ns(v->guest_cycles);
+	info->guest_cycles = v->guest_cycles;
+	info->exit_cycles = v->exit_cycles;
+	memcpy(info->exits, v->exits, sizeof(info->exits));
+	if (!t)
+		return;
+	info->run_ns = clock_duration_ns(t->run_cycles);
+	info->wakeups = t->wakeups;
+	info->migrations = t->migrations;
+}

@@ -1,0 +1,301 @@
+/* The life of a guest: the state machine that guest.h draws. */
+#include "arch/x86_64/registers.h"
+#include "kernel/clock.h"
+#include "kernel/frame.h"
+#include "kernel/guest.h"
+#include "kernel/heap.h"
+#include "kernel/lib/fmt.h"
+#include "kernel/log.h"
+#include "kernel/monitor.h"
+#include "kernel/process.h"
+#include "kernel/program.h"
+#include "kernel/vcpu.h"
+
+/* Makes all vCPUs look at hold and at their process. */
+static void kick_all(struct guest *g, u32 requests)
+{
+	for (u32 i = 0; i < g->vcpu_count; i++)
+		vcpu_request(g->vcpus[i], requests);
+}
+
+static void free_vcpus(struct guest *g)
+{
+	for (u32 i = 0; g->vcpus && i < g->vcpu_count; i++)
+		vcpu_put(g->vcpus[i]);
+	heap_free(g->vcpus, VCPU_MAX * sizeof(g->vcpus[0]));
+	g->vcpus = NULL;
+	g->vcpu_count = 0;
+}
+
+static int make_vcpus(struct guest *g, u32 count)
+{
+	g->vcpus = heap_alloc(VCPU_MAX * sizeof(g->vcpus[0]));
+	if (!g->vcpus)
+		return ERR_NOMEM;
+	for (u32 i = 0; i < count; i++) {
+		g->vcpus[i] = vcpu_create(g, i);
+		if (!g->vcpus[i])
+			return ERR_NOMEM;
+		g->vcpu_count++;
+	}
+	return 0;
+}
+
+static struct process *make_process(struct guest *g)
+{
+	struct process *p = process_create(PROCESS_MACHINE, g, program_machine);
+
+	for (u32 i = 0; p && i < g->vcpu_count; i++)
+		if (process_map_frame(p, PROCESS_VCPU_PAGES + i * PAGE_SIZE, pointer_hpa(g->vcpus[i]->page), true)) {
+			process_abandon(p);
+			return NULL;
+		}
+	return p;
+}
+
+/* What a start must build, all or nothing. */
+static int build(struct guest *g, const struct guest_params *params, struct process **process)
+{
+	int error = gmem_init(&g->gmem, virt->stage2, params->memory, vcpu_shootdown);
+
+	if (!error)
+		error = make_vcpus(g, params->vcpu_count);
+	if (!error) {
+		*process = make_process(g);
+		error = *process ? 0 : ERR_NOMEM;
+	}
+	if (error) {
+		free_vcpus(g);
+		while (!gmem_fini_step(&g->gmem))
+			;
+	}
+	return error;
+}
+
+static bool params_valid(const struct guest_params *p)
+{
+	return p->memory >= MIB && !(p->memory & ~PAGE_MASK) && p->memory < GMEM_TOP / 2 && p->vcpu_count &&
+	       p->vcpu_count <= VCPU_MAX && p->weight && p->weight <= 65536;
+}
+
+int guest_start(struct guest *g, const struct guest_params *params)
+{
+	struct process *p = NULL;
+	int error;
+
+	if (!params_valid(params))
+		return ERR_INVAL;
+	if (g->state != GUEST_OFF || g->process)
+		return ERR_STATE;
+	if (params->memory > frame_count(FRAME_FREE) * PAGE_SIZE)
+		return ERR_NOMEM; /* it could never have it all; finer arithmetic comes with the ledger */
+	g->params = *params;
+	g->hold = g->parked = 0;
+	g->start_clock = clock_ns();
+	g->tsc_offset = -rdtsc();
+	g->first_insn_clock = g->first_output_clock = 0;
+	g->ended_cycles = 0;
+	error = build(g, params, &p);
+	if (error)
+		return error;
+	spin_lock(&g->lock);
+	g->state = GUEST_RUNNING;
+	g->stop_reason = STOP_NONE;
+	g->stop_text[0] = 0;
+	g->starts++;
+	g->process = p;
+	spin_unlock(&g->lock);
+	log_info("guest %u %s: started", g->id, g->name);
+	process_start(p);
+	return 0;
+}
+
+void guest_stop(struct guest *g, enum stop_reason reason, const char *format, ...)
+{
+	va_list args;
+	bool stopped;
+
+	spin_lock(&g->lock);
+	stopped = g->state == GUEST_RUNNING || g->state == GUEST_PAUSED;
+	if (stopped) {
+		g->state = GUEST_STOPPED;
+		g->stop_reason = reason;
+		va_start(args, format);
+		fmt_vprint(g->stop_text, sizeof(g->stop_text), format, args);
+		va_end(args);
+		__atomic_or_fetch(&g->hold, HOLD_STOP, __ATOMIC_SEQ_CST);
+		if (g->process)
+			process_kill(g->process, "the run ended");
+	}
+	spin_unlock(&g->lock);
+	if (!stopped)
+		return;
+	kick_all(g, REQUEST_KICK);
+	log_info("guest %u %s: %s", g->id, g->name, g->stop_text);
+	monitor_raise(EVENT_GUEST);
+}
+
+/* RUNNING to PAUSED or back. */
+static int set_paused(struct guest *g, bool paused)
+{
+	u32 from = paused ? GUEST_RUNNING : GUEST_PAUSED;
+	bool ok;
+
+	spin_lock(&g->lock);
+	ok = g->state == from;
+	if (ok) {
+		g->state = paused ? GUEST_PAUSED : GUEST_RUNNING;
+		if (paused)
+			__atomic_or_fetch(&g->hold, HOLD_PAUSE, __ATOMIC_SEQ_CST);
+		else
+			__atomic_and_fetch(&g->hold, ~(u32)HOLD_PAUSE, __ATOMIC_SEQ_CST);
+	}
+	spin_unlock(&g->lock);
+	if (!ok)
+		return ERR_STATE;
+	kick_all(g, REQUEST_KICK);
+	monitor_raise(EVENT_GUEST);
+	return 0;
+}
+
+int guest_pause(struct guest *g)
+{
+	return set_paused(g, true);
+}
+
+int guest_resume(struct guest *g)
+{
+	return set_paused(g, false);
+}
+
+int guest_raise(struct guest *g, u32 events)
+{
+	int error = ERR_STATE;
+
+	spin_lock(&g->lock);
+	if (g->process && g->state == GUEST_RUNNING) {
+		process_raise(g->process, events);
+		error = 0;
+	}
+	spin_unlock(&g->lock);
+	return error;
+}
+
+int guest_replace(struct guest *g)
+{
+	bool ok;
+
+	spin_lock(&g->lock);
+	ok = g->state == GUEST_RUNNING && !g->replacing;
+	if (ok && !g->saved)
+		g->saved = heap_alloc(GUEST_STATE_MAX);
+	ok = ok && g->saved;
+	if (ok) {
+		g->replacing = true;
+		__atomic_or_fetch(&g->hold, HOLD_SAVE, __ATOMIC_SEQ_CST);
+	}
+	spin_unlock(&g->lock);
+	if (!ok)
+		return ERR_STATE;
+	kick_all(g, REQUEST_KICK);
+	return 0;
+}
+
+void guest_parked(struct guest *g)
+{
+	u32 parked = __atomic_add_fetch(&g->parked, 1, __ATOMIC_SEQ_CST);
+
+	if (parked == g->vcpu_count && __atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_SAVE)
+		(void)!guest_raise(g, EVENT_SAVE);
+}
+
+/* The old process has left its state in g->saved: the next one takes over. */
+static void follow(struct guest *g)
+{
+	struct process *p = make_process(g);
+
+	if (!p) {
+		guest_stop(g, STOP_CRASH, "no memory for its new machine process");
+		return;
+	}
+	for (u32 i = 0; i < g->vcpu_count; i++)
+		g->vcpus[i]->thread = NULL;
+	spin_lock(&g->lock);
+	g->parked = 0;
+	g->replacing = false;
+	g->process = p;
+	__atomic_and_fetch(&g->hold, ~(u32)HOLD_SAVE, __ATOMIC_SEQ_CST);
+	spin_unlock(&g->lock);
+	log_info("guest %u %s: its machine process was replaced", g->id, g->name);
+	process_start(p);
+}
+
+static struct thread *reaper;
+
+void guest_process_gone(struct guest *g, struct process *p)
+{
+	bool run_goes_on, replaced;
+
+	spin_lock(&g->lock);
+	g->process = NULL;
+	run_goes_on = g->state == GUEST_RUNNING || g->state == GUEST_PAUSED;
+	replaced = g->replacing && g->saved_len;
+	spin_unlock(&g->lock);
+	if (run_goes_on && replaced)
+		follow(g);
+	else
+		guest_stop(g, STOP_CRASH, "machine process: %s", p->end_text[0] ? p->end_text : "it ended");
+	thread_wake(reaper);
+	monitor_raise(EVENT_GUEST);
+}
+
+int guest_destroy(struct guest *g)
+{
+	bool ok;
+
+	guest_stop(g, STOP_DESTROYED, "destroyed");
+	spin_lock(&g->lock);
+	ok = g->state == GUEST_STOPPED;
+	if (ok)
+		g->state = GUEST_DYING;
+	spin_unlock(&g->lock);
+	thread_wake(reaper);
+	return ok ? 0 : ERR_STATE;
+}
+
+/* One bounded piece of taking g apart; true when nothing is left. */
+static bool reap_step(struct guest *g)
+{
+	if (!gmem_fini_step(&g->gmem))
+		return false;
+	free_vcpus(g);
+	heap_free(g->saved, GUEST_STATE_MAX);
+	g->saved = NULL;
+	g->saved_len = 0;
+	g->replacing = false;
+	spin_lock(&g->lock);
+	g->state = GUEST_OFF;
+	spin_unlock(&g->lock);
+	monitor_raise(EVENT_GUEST);
+	return true;
+}
+
+enum step guest_reap(struct thread *t)
+{
+	for (u32 id = 0; (id = guest_next(id));) {
+		struct guest *g = guest_find(id);
+
+		if (!g || g->state != GUEST_DYING || g->process)
+			continue;
+		reap_step(g);
+		cpu_interrupt_window();
+		return STEP_AGAIN;
+	}
+	return STEP_BLOCK;
+}
+
+int guest_start_reaper(void)
+{
+	reaper = thread_create(NULL, guest_reap, THREAD_WEIGHT_DEFAULT);
+	return reaper ? 0 : ERR_NOMEM;
+}

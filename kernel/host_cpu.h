@@ -1,0 +1,47 @@
+/* A host CPU as the kernel sees it: the processor's own struct, its run queue and its timers. */
+#ifndef KERNEL_HOST_CPU_H
+#define KERNEL_HOST_CPU_H
+
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/cpu.h"
+#include "kernel/lib/list.h"
+#include "kernel/lock.h"
+
+struct thread;
+struct vcpu;
+
+struct host_cpu {
+	struct cpu arch;         /* first: GS points at it */
+
+	struct spinlock queue_lock; /* LOCK_RUN_QUEUE */
+	struct link ready;       /* q: threads by vruntime */
+	u32 ready_count;         /* q, read by others as a hint */
+	u64 min_vruntime;        /* q */
+	struct thread *current;  /* o */
+	u64 slice_end;           /* o: host TSC */
+	u64 switched_at;         /* o: host TSC when current came */
+	u32 resched;             /* a: look at the run queue before the next step */
+	u32 idle;                /* a: 1 while it waits for work */
+
+	struct spinlock timer_lock; /* LOCK_TIMER */
+	struct link timers;      /* t: by deadline */
+	struct apic_timer apic_timer; /* o */
+
+	struct vcpu *loaded;     /* o: whose state is in the processor */
+
+	u64 started_at;          /* c: host TSC */
+	u64 idle_cycles, switches, interrupts; /* o, read by others as figures */
+};
+
+extern struct host_cpu **host_cpus; /* c: host_cpu_count of them, by index */
+extern u32 host_cpu_count;
+
+static inline struct host_cpu *host_cpu(void)
+{
+	return (struct host_cpu *)cpu_self();
+}
+
+/* Makes CPU index look at its queue and its requests, by an interrupt if it is another one. */
+void host_cpu_kick(u32 index);
+
+#endif

@@ -1,0 +1,236 @@
+/* System calls of a machine process: its own guest. */
+#include "kernel/clock.h"
+#include "kernel/file.h"
+#include "kernel/frame.h"
+#include "kernel/guest.h"
+#include "kernel/lib/string.h"
+#include "kernel/syscall.h"
+#include "kernel/vcpu_run.h"
+#include "kernel/walk.h"
+
+#define PIECE 2048
+
+static struct vcpu *own_vcpu(struct thread *t, u64 index)
+{
+	struct guest *g = t->process->guest;
+
+	return index < g->vcpu_count ? g->vcpus[index] : NULL;
+}
+
+/* A vCPU whose state this thread may touch: its own, or one that nobody runs. */
+static struct vcpu *still_vcpu(struct thread *t, u64 index)
+{
+	struct vcpu *v = own_vcpu(t, index);
+
+	return v && (!v->thread || v->thread == t) ? v : NULL;
+}
+
+SYSCALL_HANDLER(machine_info)
+{
+	static const struct machine_info none;
+	struct guest *g = t->process->guest;
+	struct machine_info info = none;
+
+	info.id = g->id;
+	str_copy(info.name, sizeof(info.name), g->name);
+	info.memory = g->params.memory;
+	info.vcpu_count = g->vcpu_count;
+	info.restored = g->saved_len != 0;
+	info.hook = g->hook;
+	info.vcpu_pages = PROCESS_VCPU_PAGES;
+	info.definition_len = g->definition_len;
+	info.epoch = clock_epoch();
+	memcpy(info.definition, g->definition, g->definition_len);
+	return process_write(t->process, a[0], &info, sizeof(info));
+}
+
+SYSCALL_HANDLER(vcpu_run)
+{
+	struct vcpu *v = t->vcpu;
+
+	if (!v || v->index != a[0]) {
+		if (t->vcpu)
+			return ERR_STATE; /* a thread keeps its vCPU */
+		v = still_vcpu(t, a[0]);
+		if (!v)
+			return own_vcpu(t, a[0]) ? ERR_STATE : ERR_INVAL;
+		v->thread = t;
+		t->vcpu = v;
+		t->weight = t->process->guest->params.weight;
+	}
+	t->step = vcpu_step;
+	return SYSCALL_STEP;
+}
+
+SYSCALL_HANDLER(vcpu_get)
+{
+	struct vcpu *v = still_vcpu(t, a[0]);
+	struct vcpu_state state = { .rip = 0 };
+
+	if (!v)
+		return ERR_STATE;
+	vcpu_get_state(v, &state);
+	return process_write(t->process, a[1], &state, sizeof(state));
+}
+
+SYSCALL_HANDLER(vcpu_set)
+{
+	struct vcpu *v = still_vcpu(t, a[0]);
+	struct vcpu_state state;
+
+	if (!v)
+		return ERR_STATE;
+	if (process_read(t->process, &state, a[1], sizeof(state)))
+		return ERR_FAULT;
+	return vcpu_set_state(v, &state);
+}
+
+SYSCALL_HANDLER(vcpu_translate)
+{
+	struct vcpu *v = still_vcpu(t, a[0]);
+	u64 gpa = 0;
+	s64 result;
+
+	if (!v)
+		return ERR_STATE;
+	result = walk_translate(v, a[1], (u32)a[2], &gpa);
+	if (!result && process_write(t->process, a[3], &gpa, sizeof(gpa)))
+		return ERR_FAULT;
+	return result;
+}
+
+SYSCALL_HANDLER(lapic_access)
+{
+	struct vcpu *v = still_vcpu(t, a[0]);
+	u32 value;
+
+	if (!v || a[1] >= PAGE_SIZE)
+		return ERR_INVAL;
+	if (process_read(t->process, &value, a[3], sizeof(value)))
+		return ERR_FAULT;
+	if (a[2]) {
+		lapic_write(v, (u32)a[1], value);
+		return 0;
+	}
+	value = lapic_read(v, (u32)a[1]);
+	return process_write(t->process, a[3], &value, sizeof(value));
+}
+
+/* The host address of the file's page at offset, for a mapping of len bytes; 0 if the file is shorter. */
+static u64 file_source(u64 index, u64 offset, u64 len)
+{
+	const struct boot_file *file = index <= UINT32_MAX ? file_get((u32)index) : NULL;
+
+	if (!file || offset & ~PAGE_MASK || offset >= file->size || len > ALIGN_UP(file->size, PAGE_SIZE) - offset)
+		return 0;
+	return file->base + offset;
+}
+
+SYSCALL_HANDLER(guest_map)
+{
+	struct guest *g = t->process->guest;
+	u64 source = 0;
+
+	if (a[2] > MAP_FILE)
+		return ERR_INVAL;
+	if (a[2] == MAP_FILE) {
+		source = file_source(a[3], a[4], a[1]);
+		if (!source)
+			return ERR_INVAL;
+	}
+	return gmem_map(&g->gmem, a[0], a[1], (enum map_kind)a[2], source);
+}
+
+SYSCALL_HANDLER(guest_read)
+{
+	struct gmem *m = &t->process->guest->gmem;
+	u8 piece[PIECE];
+
+	for (u64 done = 0; done < a[2];) {
+		u64 len = MIN(a[2] - done, sizeof(piece));
+
+		if (gmem_read(m, a[0] + done, piece, len) || process_write(t->process, a[1] + done, piece, len))
+			return ERR_FAULT;
+		done += len;
+	}
+	return 0;
+}
+
+SYSCALL_HANDLER(guest_write)
+{
+	struct gmem *m = &t->process->guest->gmem;
+	u8 piece[PIECE];
+
+	for (u64 done = 0; done < a[2];) {
+		u64 len = MIN(a[2] - done, sizeof(piece));
+		int error = process_read(t->process, piece, a[1] + done, len);
+
+		if (!error)
+			error = gmem_write(m, a[0] + done, piece, len);
+		if (error)
+			return error;
+		done += len;
+	}
+	return 0;
+}
+
+SYSCALL_HANDLER(guest_msi)
+{
+	return lapic_msi(t->process->guest, a[0], (u32)a[1]);
+}
+
+SYSCALL_HANDLER(guest_extint)
+{
+	struct vcpu *v = own_vcpu(t, 0);
+
+	__atomic_store_n(&v->extint, a[0] != 0, __ATOMIC_SEQ_CST);
+	if (a[0])
+		vcpu_request(v, REQUEST_KICK);
+	return 0;
+}
+
+SYSCALL_HANDLER(guest_stop)
+{
+	char text[96];
+	u64 len = MIN(a[2], sizeof(text) - 1);
+	u64 reason = a[0];
+
+	if (process_read(t->process, text, a[1], len))
+		len = 0;
+	text[len] = 0;
+	for (char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	if (reason != STOP_POWEROFF && reason != STOP_REBOOT)
+		reason = STOP_CRASH;
+	guest_stop(t->process->guest, (enum stop_reason)reason, "%s", text);
+	return SYSCALL_EXIT;
+}
+
+SYSCALL_HANDLER(state_save)
+{
+	struct guest *g = t->process->guest;
+
+	if (!g->replacing || a[1] > GUEST_STATE_MAX || !a[1])
+		return ERR_STATE;
+	if (process_read(t->process, g->saved, a[0], a[1]))
+		return ERR_FAULT;
+	g->saved_len = (u32)a[1];
+	process_kill(t->process, "replaced");
+	return SYSCALL_EXIT;
+}
+
+SYSCALL_HANDLER(state_load)
+{
+	struct guest *g = t->process->guest;
+	u32 len = g->saved_len;
+
+	if (!len)
+		return ERR_NOENT;
+	if (len > a[1])
+		return ERR_TOOBIG;
+	if (process_write(t->process, a[0], g->saved, len))
+		return ERR_FAULT;
+	g->saved_len = 0;
+	return len;
+}

@@ -1,0 +1,241 @@
+/* System calls of the monitor: the host, and all guests by number. */
+#include "arch/x86_64/virt.h"
+#include "kernel/file.h"
+#include "kernel/guest.h"
+#include "kernel/host_info.h"
+#include "kernel/log.h"
+#include "kernel/monitor.h"
+#include "kernel/syscall.h"
+#include "kernel/vcpu.h"
+
+#define PIECE 1024
+
+static struct guest *guest_of(u64 id)
+{
+	return id <= UINT32_MAX ? guest_find((u32)id) : NULL;
+}
+
+static struct vcpu *vcpu_of(u64 id, u64 index)
+{
+	struct guest *g = guest_of(id);
+
+	return g && index < g->vcpu_count ? g->vcpus[index] : NULL;
+}
+
+SYSCALL_HANDLER(host_info)
+{
+	struct host_info info = { .version = "" };
+
+	host_info_fill(&info);
+	return process_write(t->process, a[0], &info, sizeof(info));
+}
+
+SYSCALL_HANDLER(cpu_info)
+{
+	struct cpu_info info = { .apic_id = 0 };
+
+	if (a[0] >= host_cpu_count)
+		return ERR_NOENT;
+	host_info_cpu((u32)a[0], &info);
+	return process_write(t->process, a[1], &info, sizeof(info));
+}
+
+SYSCALL_HANDLER(config_read)
+{
+	const struct boot_file *config = file_config();
+	u64 len;
+
+	if (a[0] >= config->size)
+		return 0;
+	len = MIN(a[2], config->size - a[0]);
+	return process_write(t->process, a[1], (const char *)config->base + a[0], len) ? ERR_FAULT : (s64)len;
+}
+
+SYSCALL_HANDLER(log_read)
+{
+	char piece[PIECE];
+	u64 position;
+	s64 len;
+
+	if (process_read(t->process, &position, a[0], sizeof(position)))
+		return ERR_FAULT;
+	len = (s64)log_read(&position, piece, MIN(a[2], sizeof(piece)));
+	if (process_write(t->process, a[1], piece, (u64)len) ||
+	    process_write(t->process, a[0], &position, sizeof(position)))
+		return ERR_FAULT;
+	return len;
+}
+
+SYSCALL_HANDLER(guest_define)
+{
+	static char text[DEFINITION_MAX]; /* the monitor has one thread */
+	char name[NAME_MAX];
+
+	if (a[2] > sizeof(text))
+		return ERR_TOOBIG;
+	if (process_read(t->process, name, a[0], sizeof(name)) || process_read(t->process, text, a[1], a[2]))
+		return ERR_FAULT;
+	name[NAME_MAX - 1] = 0;
+	return guest_define(name, text, (u32)a[2]);
+}
+
+SYSCALL_HANDLER(guest_undefine)
+{
+	struct guest *g = guest_of(a[0]);
+
+	return g ? guest_undefine(g) : ERR_NOENT;
+}
+
+SYSCALL_HANDLER(guest_next)
+{
+	return a[0] < UINT32_MAX ? guest_next((u32)a[0]) : 0;
+}
+
+SYSCALL_HANDLER(guest_info)
+{
+	struct guest *g = guest_of(a[0]);
+	struct guest_info info;
+
+	if (!g)
+		return ERR_NOENT;
+	guest_info(g, &info);
+	return process_write(t->process, a[1], &info, sizeof(info));
+}
+
+SYSCALL_HANDLER(guest_definition)
+{
+	struct guest *g = guest_of(a[0]);
+
+	if (!g)
+		return ERR_NOENT;
+	if (g->definition_len > a[2])
+		return ERR_TOOBIG;
+	return process_write(t->process, a[1], g->definition, g->definition_len) ? ERR_FAULT : (s64)g->definition_len;
+}
+
+SYSCALL_HANDLER(guest_start)
+{
+	struct guest *g = guest_of(a[0]);
+	struct guest_params params;
+
+	if (!g)
+		return ERR_NOENT;
+	if (process_read(t->process, &params, a[1], sizeof(params)))
+		return ERR_FAULT;
+	return guest_start(g, &params);
+}
+
+static int control(struct guest *g, u64 what, u64 argument)
+{
+	switch (what) {
+	case CONTROL_PAUSE: return guest_pause(g);
+	case CONTROL_RESUME: return guest_resume(g);
+	case CONTROL_SHUTDOWN: return guest_raise(g, EVENT_POWER_BUTTON);
+	case CONTROL_RESET:
+		if (g->state != GUEST_RUNNING && g->state != GUEST_PAUSED)
+			return ERR_STATE;
+		guest_stop(g, STOP_REBOOT, "reset by the operator");
+		return 0;
+	case CONTROL_DESTROY: return guest_destroy(g);
+	case CONTROL_NMI:
+		if (g->state != GUEST_RUNNING)
+			return ERR_STATE;
+		vcpu_request(g->vcpus[0], REQUEST_NMI);
+		return 0;
+	case CONTROL_HOOK:
+		g->hook = (u32)argument;
+		return guest_raise(g, EVENT_HOOK);
+	case CONTROL_REPLACE: return guest_replace(g);
+	}
+	return ERR_INVAL;
+}
+
+SYSCALL_HANDLER(guest_control)
+{
+	struct guest *g = guest_of(a[0]);
+
+	return g ? control(g, a[1], a[2]) : ERR_NOENT;
+}
+
+SYSCALL_HANDLER(guest_vcpu_info)
+{
+	static struct vcpu_info info; /* large; the monitor has one thread */
+	struct vcpu *v = vcpu_of(a[0], a[1]);
+
+	if (!v)
+		return ERR_NOENT;
+	vcpu_info(v, &info);
+	return process_write(t->process, a[2], &info, sizeof(info));
+}
+
+SYSCALL_HANDLER(guest_vcpu_state)
+{
+	struct vcpu *v = vcpu_of(a[0], a[1]);
+	struct vcpu_state state = { .rip = 0 };
+
+	if (!v)
+		return ERR_NOENT;
+	vcpu_get_state(v, &state);
+	return process_write(t->process, a[2], &state, sizeof(state));
+}
+
+SYSCALL_HANDLER(guest_peek)
+{
+	struct guest *g = guest_of(a[0]);
+	u8 piece[PIECE];
+	u64 len = MIN(a[3], sizeof(piece));
+
+	if (!g || !g->gmem.root.v)
+		return g ? ERR_STATE : ERR_NOENT;
+	if (gmem_read(&g->gmem, a[1], piece, len))
+		return ERR_FAULT;
+	return process_write(t->process, a[2], piece, len);
+}
+
+SYSCALL_HANDLER(guest_output)
+{
+	struct guest *g = guest_of(a[0]);
+	u8 piece[PIECE];
+	u64 position, len;
+
+	if (!g)
+		return ERR_NOENT;
+	if (process_read(t->process, &position, a[1], sizeof(position)))
+		return ERR_FAULT;
+	len = ring_replay(&g->output, &position, piece, MIN(a[3], sizeof(piece)));
+	if (process_write(t->process, a[2], piece, len) ||
+	    process_write(t->process, a[1], &position, sizeof(position)))
+		return ERR_FAULT;
+	return (s64)len;
+}
+
+SYSCALL_HANDLER(guest_input)
+{
+	struct guest *g = guest_of(a[0]);
+	u8 piece[PIECE];
+	u64 len = MIN(a[2], sizeof(piece));
+
+	if (!g)
+		return ERR_NOENT;
+	if (process_read(t->process, piece, a[1], len))
+		return ERR_FAULT;
+	len = ring_write(&g->input, piece, len);
+	(void)!guest_raise(g, EVENT_CONSOLE);
+	return (s64)len;
+}
+
+SYSCALL_HANDLER(guest_watch)
+{
+	if (a[0] && !guest_of(a[0]))
+		return ERR_NOENT;
+	monitor_watch((u32)a[0]);
+	return 0;
+}
+
+SYSCALL_HANDLER(host_power)
+{
+	if (a[0] > POWER_REBOOT)
+		return ERR_INVAL;
+	host_console->power((enum host_power)a[0]);
+	return ERR_UNSUPPORTED;
+}

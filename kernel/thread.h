@@ -1,0 +1,75 @@
+/* The only thing that is scheduled.  A thread has no kernel stack: each step leaves ring 0 (to ring 3 or to a
+ * guest) or does a bounded piece of kernel work, and what it waits for is told by its state.
+ *
+ * state is atomic and changes only along these edges:
+ *   READY -> RUNNING (picked)   RUNNING -> READY (preempted)   RUNNING -> BLOCKED (nothing to do)
+ *   RUNNING -> WOKEN (a wake-up came while it ran: it will not block)   WOKEN -> RUNNING   BLOCKED -> READY (woken) */
+#ifndef KERNEL_THREAD_H
+#define KERNEL_THREAD_H
+
+#include "arch/x86_64/cpu.h"
+#include "kernel/lib/list.h"
+#include "kernel/timer.h"
+
+struct process;
+struct vcpu;
+
+enum thread_state { THREAD_BLOCKED, THREAD_READY, THREAD_RUNNING, THREAD_WOKEN };
+
+/* What a step asks of the scheduler. */
+enum step { STEP_AGAIN, STEP_BLOCK, STEP_YIELD, STEP_EXIT };
+
+struct thread {
+	struct user_regs regs;         /* o: ring-3 registers */
+	struct process *process;       /* c: NULL for kernel threads */
+	enum step (*step)(struct thread *t); /* o: what it does next: ring 3, a vCPU, kernel work */
+	struct vcpu *vcpu;             /* o: the vCPU that it runs, NULL before SYS_VCPU_RUN */
+	u32 state;                     /* a: enum thread_state */
+	u32 cpu;                       /* a: index of the CPU that it is on or was on last */
+	u32 weight;                    /* c */
+	struct link queued;            /* run queue's lock */
+	u64 vruntime;                  /* o, or run queue's lock while queued */
+	u64 run_cycles;                /* o: host TSC cycles on a CPU */
+	u64 silent_since;              /* o: run_cycles at its last system call */
+	u64 wakeups, migrations;       /* a, o: counts */
+
+	void (*resume)(struct thread *t); /* o: finishes the system call that it waits in */
+	struct timer timer;            /* o: deadline of that wait */
+	struct link waiting;           /* process lock: among the futex waiters */
+	u64 wait_address;              /* process lock */
+	struct link siblings;          /* process lock: threads of the process */
+};
+
+#define THREAD_WEIGHT_DEFAULT 256
+
+/* A thread that is ready to be started by thread_wake; NULL without memory. */
+struct thread *thread_create(struct process *process, enum step (*step)(struct thread *t), u32 weight);
+void thread_free(struct thread *t);
+
+/* Makes it run, or not block the next time; from any CPU, under any lock below LOCK_RUN_QUEUE. */
+void thread_wake(struct thread *t);
+
+/* ---- the scheduler (sched.c) ---- */
+
+/* Fills in cpu's queue; afterwards sched_loop runs threads on it for ever. */
+void sched_init(struct host_cpu *cpu);
+_Noreturn void sched_loop(void *unused);
+
+/* Once, when the clock runs. */
+void sched_start(void);
+
+/* The current thread of this CPU. */
+struct thread *sched_current(void);
+
+/* The log's callback: the monitor is told at the next step of this CPU. */
+void sched_log_changed(void);
+
+/* Brings t's run_cycles up to date; t is cpu's current thread. */
+void sched_account(struct host_cpu *cpu, struct thread *t);
+
+/* ---- what the scheduler asks of process.c: t comes to this CPU, leaves it, is at its end ---- */
+void thread_activate(struct thread *t);
+void thread_deactivate(struct thread *t);
+void thread_exited(struct thread *t);
+
+#endif

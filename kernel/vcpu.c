@@ -1,0 +1,275 @@
+/* A vCPU's life, state and what others ask of it. */
+#include "kernel/vcpu.h"
+
+#include "arch/x86_64/registers.h"
+#include "kernel/clock.h"
+#include "kernel/frame.h"
+#include "kernel/guest.h"
+#include "kernel/heap.h"
+#include "kernel/lib/string.h"
+#include "kernel/process.h"
+#include "kernel/walk.h"
+
+static void timer_expired(struct timer *t)
+{
+	vcpu_request(CONTAINER_OF(t, struct vcpu, timer), REQUEST_TIMER);
+}
+
+/* Power-on and INIT state: APM 2 §14.1.3. */
+static void reset_registers(struct vcpu *v)
+{
+	static const struct vcpu_segment data = { .limit = 0xffff, .attr = 0x93 };
+	struct vcpu_state s = { .cr0 = CR0_ET | CR0_NW | CR0_CD, .dr6 = 0xffff0ff0, .dr7 = 0x400, .xcr0 = 1 };
+
+	for (u32 i = 0; i < SEG_LDTR; i++)
+		s.seg[i] = data;
+	s.seg[SEG_CS] = (struct vcpu_segment){ .base = 0xffff0000, .limit = 0xffff, .selector = 0xf000, .attr = 0x9b };
+	s.seg[SEG_LDTR] = (struct vcpu_segment){ .limit = 0xffff, .attr = 0x82 };
+	s.seg[SEG_TR] = (struct vcpu_segment){ .limit = 0xffff, .attr = 0x8b };
+	s.gdtr.limit = s.idtr.limit = 0xffff;
+	virt->set(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL | VIRT_DEBUG);
+	memset(v->page->gpr, 0, sizeof(v->page->gpr));
+	v->page->rip = 0xfff0;
+	v->page->rflags = RFLAGS_FIXED;
+	v->event.valid = false;
+	v->nmi_pending = false;
+}
+
+struct vcpu *vcpu_create(struct guest *g, u32 index)
+{
+	struct vcpu *v = heap_alloc(sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->guest = g;
+	v->index = index;
+	v->generation = UINT64_MAX;
+	v->timer.expired = timer_expired;
+	v->page = hpa_pointer(frame_alloc_zero(0, FRAME_PROCESS));
+	if (!v->page || virt->vcpu_create(&v->hw)) {
+		vcpu_put(v);
+		return NULL;
+	}
+	reset_registers(v);
+	msr_reset(v);
+	lapic_reset(v, true);
+	v->activity = index ? ACTIVITY_WAIT_SIPI : ACTIVITY_RUN;
+	v->tsc_offset = g->tsc_offset;
+	virt->set_tsc_offset(v->hw, v->tsc_offset);
+	return v;
+}
+
+void vcpu_put(struct vcpu *v)
+{
+	if (!v)
+		return;
+	timer_cancel(&v->timer);
+	virt->vcpu_put(v->hw);
+	if (v->page)
+		frame_put(pointer_hpa(v->page));
+	heap_free(v, sizeof(*v));
+}
+
+void vcpu_init_reset(struct vcpu *v)
+{
+	reset_registers(v);
+	lapic_reset(v, false);
+	v->activity = v->index ? ACTIVITY_WAIT_SIPI : ACTIVITY_RUN;
+}
+
+void vcpu_startup(struct vcpu *v, u8 vector)
+{
+	struct vcpu_state s;
+
+	if (v->activity != ACTIVITY_WAIT_SIPI)
+		return;
+	virt->get(v->hw, &s, VIRT_SEGMENTS);
+	s.seg[SEG_CS].selector = (u16)(vector << 8);
+	s.seg[SEG_CS].base = (u64)vector << 12;
+	virt->set(v->hw, &s, VIRT_SEGMENTS);
+	v->page->rip = 0;
+	v->activity = ACTIVITY_RUN;
+}
+
+void vcpu_get_state(struct vcpu *v, struct vcpu_state *s)
+{
+	virt->get(v->hw, s, VIRT_ALL);
+	memcpy(s->gpr, v->page->gpr, sizeof(s->gpr));
+	s->rip = v->page->rip;
+	s->rflags = v->page->rflags;
+	s->apic_base = v->lapic.base;
+	s->activity = v->activity;
+}
+
+int vcpu_set_state(struct vcpu *v, const struct vcpu_state *s)
+{
+	if (s->cr4 & ~cpuid_guest_cr4(v) || s->efer & ~(cpuid_guest_efer(v) | EFER_LMA) ||
+	    s->xcr0 & ~cpuid_guest_xcr0(v) || !(s->xcr0 & 1) || s->activity > ACTIVITY_WAIT_SIPI)
+		return ERR_INVAL;
+	virt->set(v->hw, s, VIRT_ALL);
+	memcpy(v->page->gpr, s->gpr, sizeof(s->gpr));
+	v->page->rip = s->rip;
+	v->page->rflags = s->rflags;
+	v->activity = s->activity;
+	return 0;
+}
+
+void vcpu_request(struct vcpu *v, u32 requests)
+{
+	struct thread *t = __atomic_load_n(&v->thread, __ATOMIC_SEQ_CST);
+
+	__atomic_or_fetch(&v->requests, requests, __ATOMIC_SEQ_CST);
+	if (!t || t == sched_current())
+		return;
+	if (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST))
+		host_cpu_kick(v->cpu);
+	else
+		thread_wake(t);
+}
+
+/* A vCPU that is in the guest under an older generation is thrown out and waited for; one that is outside
+ * looks at the generation before it enters. */
+void vcpu_shootdown(struct gmem *m)
+{
+	struct guest *g = CONTAINER_OF(m, struct guest, gmem);
+	u64 generation = __atomic_add_fetch(&m->generation, 1, __ATOMIC_SEQ_CST);
+
+	for (u32 i = 0; i < g->vcpu_count; i++) {
+		struct vcpu *v = g->vcpus[i];
+
+		if (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST))
+			host_cpu_kick(v->cpu);
+	}
+	for (u32 i = 0; i < g->vcpu_count; i++) {
+		struct vcpu *v = g->vcpus[i];
+
+		while (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST) &&
+		       __atomic_load_n(&v->generation, __ATOMIC_SEQ_CST) < generation)
+			pause();
+	}
+}
+
+void vcpu_inject_fault(struct vcpu *v, u8 vector, bool has_error, u32 error)
+{
+	v->event = (struct virt_event){ .valid = true, .type = INJECT_EXCEPTION, .vector = vector,
+					.has_error = has_error, .error = error };
+}
+
+void vcpu_advance(struct vcpu *v, u32 length)
+{
+	v->page->rip += length;
+	virt->clear_shadow(v->hw);
+	if (v->page->rflags & RFLAGS_TF)
+		virt->single_step(v->hw, &v->event);
+}
+
+/* ---- instruction bytes ---- */
+
+static u64 code_address(struct vcpu *v, struct vcpu_state *s)
+{
+	virt->get(v->hw, s, VIRT_SEGMENTS | VIRT_CONTROL);
+	if (s->efer & EFER_LMA && s->seg[SEG_CS].attr & BIT(9))
+		return v->page->rip;
+	return (s->seg[SEG_CS].base + v->page->rip) & UINT32_MAX;
+}
+
+/* The host's view of the code page, translated anew. */
+static const u8 *translate_page(struct vcpu *v, const struct vcpu_state *s, u64 address)
+{
+	u32 user = (s->seg[SEG_SS].attr >> 5 & 3) == 3 ? ACCESS_USER : 0;
+	struct gmem *m = &v->guest->gmem;
+	const u8 *host;
+	u64 gpa;
+
+	if (walk_translate(v, address, ACCESS_FETCH | user, &gpa))
+		return NULL;
+	spin_lock(&m->lock);
+	host = gmem_peek(m, gpa & PAGE_MASK);
+	v->fetch = (struct vcpu_fetch){ s->cr3, address & PAGE_MASK, m->generation, host };
+	spin_unlock(&m->lock);
+	return host;
+}
+
+static u32 copy_code(struct vcpu *v, const u8 *page, u64 address, u8 *bytes, u32 len)
+{
+	struct gmem *m = &v->guest->gmem;
+	u32 part = (u32)MIN(len, PAGE_SIZE - address % PAGE_SIZE);
+	bool valid;
+
+	spin_lock(&m->lock); /* while it is held the frame cannot go */
+	valid = m->generation == v->fetch.generation;
+	if (valid)
+		memcpy(bytes, page + address % PAGE_SIZE, part);
+	spin_unlock(&m->lock);
+	return valid ? part : 0;
+}
+
+u32 vcpu_fetch(struct vcpu *v, u8 *bytes)
+{
+	struct vcpu_state s;
+	u64 address = code_address(v, &s);
+	const u8 *page = translate_page(v, &s, address);
+	u32 n = page ? copy_code(v, page, address, bytes, 15) : 0;
+
+	if (n && n < 15) {
+		page = translate_page(v, &s, address + n);
+		if (page)
+			n += copy_code(v, page, address + n, bytes + n, 15 - n);
+	}
+	return n;
+}
+
+/* ---- what cpuid.c, msr.c and lapic.c need ---- */
+
+u64 vcpu_tsc(const struct vcpu *v)
+{
+	return rdtsc() + v->tsc_offset;
+}
+
+u64 vcpu_tsc_hz(void)
+{
+	return clock_hz();
+}
+
+u64 vcpu_cr4(const struct vcpu *v)
+{
+	return virt->cr4(v->hw);
+}
+
+u64 vcpu_xcr0(const struct vcpu *v)
+{
+	return virt->xcr0(v->hw);
+}
+
+void vcpu_set_tsc(struct vcpu *v, u64 value)
+{
+	v->tsc_offset = value - rdtsc();
+	virt->set_tsc_offset(v->hw, v->tsc_offset);
+}
+
+void vcpu_timer_arm(struct vcpu *v, u64 host_tsc)
+{
+	timer_arm(&v->timer, host_tsc);
+}
+
+struct vcpu *guest_vcpu(struct guest *g, u32 index)
+{
+	return index < g->vcpu_count ? g->vcpus[index] : NULL;
+}
+
+u32 guest_vcpu_count(const struct guest *g)
+{
+	return g->vcpu_count;
+}
+
+int guest_phys_write(struct guest *g, gpa_t gpa, const void *from, size_t len)
+{
+	return gmem_write(&g->gmem, gpa.v, from, len) ? ERR_FAULT : 0;
+}
+
+void guest_clock(u64 host_tsc, u64 *ns, u64 *wall_s, u32 *wall_ns)
+{
+	*ns = clock_ns_at(host_tsc);
+	*wall_s = clock_epoch();
+	*wall_ns = 0;
+}

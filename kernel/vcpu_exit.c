@@ -1,0 +1,325 @@
+/* The exit dispatcher and the exits that ring 0 answers itself. */
+#include "kernel/vcpu_exit.h"
+
+#include "arch/x86_64/registers.h"
+#include "kernel/guest.h"
+#include "kernel/lib/insn.h"
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "kernel/vcpu_report.h"
+#include "kernel/vcpu_run.h"
+
+#define VECTOR_UD 6
+#define VECTOR_GP 13
+#define HYPERCALL_NONE (-1000ll) /* KVM_ENOSYS */
+
+static enum insn_mode insn_mode_of(enum cpu_mode mode)
+{
+	return mode == MODE_LONG ? INSN_64 : mode == MODE_PROT32 ? INSN_32 : INSN_16;
+}
+
+static enum cpu_mode mode_of(const struct vcpu_state *s, u64 rflags)
+{
+	if (!(s->cr0 & CR0_PE))
+		return MODE_REAL;
+	if (s->efer & EFER_LMA && s->seg[SEG_CS].attr & BIT(9))
+		return MODE_LONG;
+	if (rflags & RFLAGS_VM && !(s->efer & EFER_LMA))
+		return MODE_VM86;
+	return s->seg[SEG_CS].attr & BIT(10) ? MODE_PROT32 : MODE_PROT16;
+}
+
+/* Fills the parts of the page's exit that an emulator starts from. */
+static void tell_instruction(struct vcpu *v, const struct virt_exit *exit)
+{
+	struct vcpu_exit *out = &v->page->exit;
+	struct vcpu_state s;
+
+	virt->get(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL);
+	out->mode = (u8)mode_of(&s, v->page->rflags);
+	out->cpl = s.seg[SEG_SS].attr >> 5 & 3;
+	if (exit->insn_count) {
+		memcpy(out->insn, exit->insn, sizeof(out->insn));
+		out->insn_len = exit->insn_count;
+	} else {
+		out->insn_len = (u8)vcpu_fetch(v, out->insn);
+	}
+}
+
+/* The code page of the last fetch, if RIP is still in it and the page is still there. */
+static const u8 *cached_code(struct vcpu *v, u64 cr3)
+{
+	u64 rip = v->page->rip;
+
+	if ((rip & PAGE_MASK) != v->fetch.page || cr3 != v->fetch.cr3 || !v->fetch.host ||
+	    v->fetch.generation != v->guest->gmem.generation || rip % PAGE_SIZE > PAGE_SIZE - 2)
+		return NULL;
+	return v->fetch.host + rip % PAGE_SIZE;
+}
+
+/* The length of the instruction at RIP, whose two opcode bytes are known: told by the processor, or found in
+ * the cached code page without prefixes, or decoded.  0: it cannot be fetched. */
+static u32 length_of(struct vcpu *v, const struct virt_exit *exit, u8 first, u8 second)
+{
+	const u8 *code;
+	u8 bytes[15];
+	struct vcpu_state s;
+	int length;
+	u32 n;
+
+	if (exit->insn_len)
+		return exit->insn_len;
+	code = virt->flat_code(v->hw) ? cached_code(v, virt->cr3(v->hw)) : NULL;
+	if (code && code[0] == first && code[1] == second)
+		return 2;
+	n = vcpu_fetch(v, bytes);
+	virt->get(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL);
+	length = insn_length(bytes, n, insn_mode_of(mode_of(&s, v->page->rflags)));
+	return length > 0 ? (u32)length : 0;
+}
+
+/* Completes an instruction of two opcode bytes (HLT, of one, has 0 as second). */
+static enum step advance(struct vcpu *v, const struct virt_exit *exit, u8 first, u8 second)
+{
+	u32 length = length_of(v, exit, first, second);
+
+	if (length)
+		vcpu_advance(v, length);
+	/* else another vCPU changed the code under us: it is executed again as it is now */
+	return STEP_AGAIN;
+}
+
+static enum step fault(struct vcpu *v, u8 vector)
+{
+	vcpu_inject_fault(v, vector, vector == VECTOR_GP, 0);
+	return STEP_AGAIN;
+}
+
+static enum step exit_cpuid(struct vcpu *v, const struct virt_exit *exit)
+{
+	u64 *gpr = v->page->gpr;
+	u32 eax = (u32)gpr[GPR_RAX], ecx = (u32)gpr[GPR_RCX], ebx, edx;
+
+	cpuid_guest(v, &eax, &ebx, &ecx, &edx);
+	gpr[GPR_RAX] = eax, gpr[GPR_RBX] = ebx, gpr[GPR_RCX] = ecx, gpr[GPR_RDX] = edx;
+	return advance(v, exit, 0x0f, 0xa2);
+}
+
+static enum step exit_msr(struct vcpu *v, const struct virt_exit *exit, bool write)
+{
+	u64 *gpr = v->page->gpr, value = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
+	u32 msr = (u32)gpr[GPR_RCX];
+	int error = write ? msr_guest_write(v, msr, value) : msr_guest_read(v, msr, &value);
+
+	if (error)
+		return fault(v, VECTOR_GP);
+	if (!write) {
+		gpr[GPR_RAX] = (u32)value;
+		gpr[GPR_RDX] = value >> 32;
+	}
+	return advance(v, exit, 0x0f, write ? 0x30 : 0x32);
+}
+
+static enum step exit_io(struct thread *t, struct vcpu *v, const struct virt_exit *exit)
+{
+	struct vcpu_exit *out = &v->page->exit;
+
+	out->kind = EXIT_IO;
+	out->io.port = exit->io.port;
+	out->io.size = exit->io.size;
+	out->io.in = exit->io.in;
+	out->io.string = exit->io.string;
+	out->io.rep = exit->io.rep;
+	out->io.next_rip = exit->io.next_rip;
+	if (exit->io.string)
+		tell_instruction(v, exit);
+	else
+		virt->clear_shadow(v->hw);
+	if (v->page->rflags & RFLAGS_TF)
+		virt->single_step(v->hw, &v->event);
+	return vcpu_return(t, 0);
+}
+
+/* The local APIC's page: a plain 32-bit MOV is done here; false: ring 3's emulator does it. */
+static bool lapic_move(struct vcpu *v, const struct virt_exit *exit, u32 offset)
+{
+	const struct vcpu_exit *out = &v->page->exit;
+	struct insn_move move;
+	struct insn insn;
+
+	tell_instruction(v, exit);
+	if (insn_decode(&insn, out->insn, out->insn_len, insn_mode_of(out->mode)) || !insn_plain_move(&insn, &move))
+		return false;
+	if (move.size != 4 || offset & 3 || move.store != exit->fault.write)
+		return false;
+	if (move.store)
+		lapic_write(v, offset, move.immediate ? (u32)move.value : (u32)v->page->gpr[move.reg]);
+	else
+		v->page->gpr[move.reg] = lapic_read(v, offset);
+	vcpu_advance(v, insn.length);
+	return true;
+}
+
+static enum step exit_mmio(struct thread *t, struct vcpu *v, const struct virt_exit *exit)
+{
+	struct vcpu_exit *out = &v->page->exit;
+
+	v->exits[REASON_STAGE2].count--;
+	v->exits[REASON_MMIO].count++;
+	v->reason = REASON_MMIO;
+	tell_instruction(v, exit);
+	out->kind = EXIT_MMIO;
+	out->mmio.gpa = exit->fault.gpa;
+	out->mmio.gva = exit->fault.gva;
+	out->mmio.write = exit->fault.write;
+	out->mmio.fetch = exit->fault.fetch;
+	return vcpu_return(t, 0);
+}
+
+static enum step exit_stage2(struct thread *t, struct vcpu *v, const struct virt_exit *exit)
+{
+	u64 gpa = exit->fault.gpa, lapic;
+	struct guest *g = v->guest;
+	int error;
+
+	if (lapic_mmio(v, &lapic) && (gpa & PAGE_MASK) == lapic && !exit->fault.table_walk) {
+		v->exits[REASON_STAGE2].count--;
+		v->exits[REASON_LAPIC].count++;
+		v->reason = REASON_LAPIC;
+		return lapic_move(v, exit, (u32)(gpa % PAGE_SIZE)) ? STEP_AGAIN : exit_mmio(t, v, exit);
+	}
+	error = gmem_fault(&g->gmem, gpa, exit->fault.write);
+	if (!error)
+		return STEP_AGAIN;
+	if (error == ERR_FAULT && !exit->fault.table_walk)
+		return exit_mmio(t, v, exit);
+	if (error == ERR_FAULT) {
+		guest_stop(g, STOP_CRASH, "its page tables at %lx are not in memory, RIP %lx", (unsigned long)gpa,
+			   (unsigned long)v->page->rip);
+		return STEP_AGAIN;
+	}
+	if (!guest_pause(g))
+		log_warn("guest %u %s: paused: the host has no memory for it; resume it when there is", g->id, g->name);
+	return STEP_AGAIN;
+}
+
+/* Without decode assists the register of MOV to CR4 comes from the instruction. */
+static enum step exit_cr(struct vcpu *v, const struct virt_exit *exit)
+{
+	struct vcpu_state s;
+	struct insn insn;
+	u8 bytes[15];
+	u64 value;
+
+	virt->get(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL);
+	if (insn_decode(&insn, bytes, vcpu_fetch(v, bytes), insn_mode_of(mode_of(&s, v->page->rflags))) ||
+	    insn.map != INSN_MAP_0F || insn.opcode != 0x22)
+		return vcpu_exit_refused(v, exit);
+	value = v->page->gpr[insn.rm & 15];
+	if (insn.mode != INSN_64)
+		value = (u32)value;
+	if (exit->cr.number != 4 || value & ~cpuid_guest_cr4(v))
+		return fault(v, VECTOR_GP);
+	if (virt->set_cr4(v->hw, value))
+		return fault(v, VECTOR_GP);
+	vcpu_advance(v, insn.length);
+	return STEP_AGAIN;
+}
+
+/* APM 3, XSETBV: CPL 0, index 0, x87 always, AVX needs SSE, the three AVX-512 parts go together. */
+static bool xcr0_valid(const struct vcpu *v, u64 value)
+{
+	u64 avx512 = value & 0xe0;
+
+	if (!(value & 1) || value & ~cpuid_guest_xcr0(v))
+		return false;
+	if (value & 4 && !(value & 2))
+		return false;
+	return !avx512 || (avx512 == 0xe0 && value & 4);
+}
+
+static enum step exit_xsetbv(struct vcpu *v, const struct virt_exit *exit)
+{
+	u64 *gpr = v->page->gpr, value = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
+	struct vcpu_state s;
+
+	virt->get(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL);
+	if (!(s.cr4 & CR4_OSXSAVE))
+		return fault(v, VECTOR_UD);
+	if ((u32)gpr[GPR_RCX] || s.seg[SEG_SS].attr & 0x60 || !xcr0_valid(v, value))
+		return fault(v, VECTOR_GP);
+	s.xcr0 = value;
+	virt->set(v->hw, &s, VIRT_XCR0);
+	vcpu_advance(v, exit->insn_len ? exit->insn_len : 3);
+	return STEP_AGAIN;
+}
+
+static enum step exit_halt(struct vcpu *v, const struct virt_exit *exit)
+{
+	v->activity = ACTIVITY_HALT;
+	vcpu_advance(v, exit->insn_len ? exit->insn_len : 1);
+	return STEP_AGAIN;
+}
+
+enum step vcpu_exit_refused(struct vcpu *v, const struct virt_exit *exit)
+{
+	vcpu_report(v, exit);
+	guest_stop(v->guest, STOP_CRASH, "exit %lx (%lx, %lx) at RIP %lx cannot be handled", (unsigned long)exit->code,
+		   (unsigned long)exit->info1, (unsigned long)exit->info2, (unsigned long)v->page->rip);
+	return STEP_AGAIN;
+}
+
+static enum step exit_shutdown(struct vcpu *v, const struct virt_exit *exit)
+{
+	vcpu_report(v, exit);
+	guest_stop(v->guest, STOP_CRASH, "triple fault on vCPU %u", v->index);
+	return STEP_AGAIN;
+}
+
+enum step vcpu_exit(struct thread *t, struct vcpu *v, const struct virt_exit *exit)
+{
+	int vector;
+
+	switch (exit->reason) {
+	case REASON_INTERRUPT:
+	case REASON_NMI:
+		cpu_interrupt_window();
+		return STEP_AGAIN;
+	case REASON_IO: return exit_io(t, v, exit);
+	case REASON_CPUID: return exit_cpuid(v, exit);
+	case REASON_MSR_READ: return exit_msr(v, exit, false);
+	case REASON_MSR_WRITE:
+		exit_msr(v, exit, true);
+		break;
+	case REASON_HLT: return exit_halt(v, exit);
+	case REASON_STAGE2:
+		exit_stage2(t, v, exit);
+		break;
+	case REASON_CR: return exit_cr(v, exit);
+	case REASON_WINDOW: return STEP_AGAIN;
+	case REASON_DR: return STEP_AGAIN; /* the back end has loaded them */
+	case REASON_PAUSE: return STEP_YIELD;
+	case REASON_HYPERCALL:
+		v->page->gpr[GPR_RAX] = (u64)HYPERCALL_NONE;
+		vcpu_advance(v, exit->insn_len ? exit->insn_len : 3);
+		return STEP_AGAIN;
+	case REASON_EXCEPTION:
+		v->event = (struct virt_event){ .valid = true, .type = INJECT_EXCEPTION,
+			.vector = exit->exception.vector, .has_error = exit->exception.vector == 17,
+			.error = exit->exception.error };
+		return STEP_AGAIN;
+	case REASON_XSETBV: return exit_xsetbv(v, exit);
+	case REASON_INVALID_OPCODE: return fault(v, VECTOR_UD);
+	case REASON_WBINVD: return advance(v, exit, 0x0f, exit->code == 0x76 ? 0x08 : 0x09);
+	case REASON_SHUTDOWN: return exit_shutdown(v, exit);
+	default: return vcpu_exit_refused(v, exit);
+	}
+	/* A write to the local APIC may have ended a level-triggered interrupt. */
+	vector = v->lapic.eoi_words ? lapic_take_eoi(v) : -1;
+	if (vector >= 0 && t->step == vcpu_step) {
+		v->page->exit.kind = EXIT_EOI;
+		v->page->exit.vector = (u8)vector;
+		return vcpu_return(t, 0);
+	}
+	return STEP_AGAIN;
+}

@@ -1,0 +1,265 @@
+/* The way into a guest and out of it: what must be true before an entry, the entry itself, and the figures.
+ * What an exit means is vcpu_exit.c's. */
+#include "kernel/vcpu_run.h"
+
+#include "arch/x86_64/registers.h"
+#include "kernel/clock.h"
+#include "kernel/guest.h"
+#include "kernel/kvmclock.h"
+#include "kernel/vcpu_exit.h"
+
+#define ENTER ((enum step)-1) /* prepare's answer: nothing hinders the entry */
+
+static void vcpu_load(struct host_cpu *cpu, struct vcpu *v)
+{
+	if (cpu->loaded)
+		virt->leave(cpu->loaded->hw);
+	virt->load(v->hw, v->msrs.tsc_aux);
+	cpu->loaded = v;
+	v->cpu = cpu->arch.index;
+}
+
+void vcpu_unload(struct host_cpu *cpu)
+{
+	if (cpu->loaded)
+		virt->leave(cpu->loaded->hw);
+	cpu->loaded = NULL;
+}
+
+void vcpu_detach(struct thread *t)
+{
+	struct vcpu *v = t->vcpu;
+
+	if (!v)
+		return;
+	timer_cancel(&v->timer);
+	__atomic_store_n(&v->thread, NULL, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&v->guest->ended_cycles, t->run_cycles, __ATOMIC_RELAXED);
+	t->vcpu = NULL;
+}
+
+enum step vcpu_return(struct thread *t, s64 result)
+{
+	t->regs.rax = (u64)result;
+	t->step = user_step;
+	return STEP_AGAIN;
+}
+
+static void take_requests(struct vcpu *v)
+{
+	u32 requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
+
+	if (requests & REQUEST_INIT)
+		vcpu_init_reset(v);
+	if (requests & REQUEST_SIPI)
+		vcpu_startup(v, (u8)__atomic_load_n(&v->sipi_vector, __ATOMIC_RELAXED));
+	if (requests & REQUEST_NMI)
+		v->nmi_pending = true;
+	if (requests & REQUEST_TIMER)
+		lapic_timer(v);
+	if (requests & REQUEST_CLOCK)
+		kvmclock_update(v);
+}
+
+/* Waits at the kernel's door while the guest is held. */
+static enum step park(struct vcpu *v)
+{
+	if (!v->parked) {
+		v->parked = true;
+		guest_parked(v->guest);
+	}
+	return STEP_BLOCK;
+}
+
+static void unpark(struct vcpu *v)
+{
+	v->parked = false;
+	__atomic_sub_fetch(&v->guest->parked, 1, __ATOMIC_SEQ_CST);
+}
+
+/* A fault that ring 3's emulation found. */
+static void take_fault(struct vcpu *v)
+{
+	struct vcpu_page *page = v->page;
+
+	page->inject.valid = 0;
+	if (page->inject.vector == 14)
+		virt->set_cr2(v->hw, page->inject.cr2);
+	vcpu_inject_fault(v, page->inject.vector & 31, page->inject.has_error != 0, page->inject.error);
+}
+
+static void take_intack(struct vcpu *v)
+{
+	s32 vector = v->page->intack;
+
+	v->awaiting_intack = false;
+	if (vector >= 0 && vector < 256)
+		v->event = (struct virt_event){ .valid = true, .type = INJECT_EXTERNAL, .vector = (u8)vector };
+}
+
+/* Does anything end HLT?  (An interrupt does so only with IF set: APM 3, HLT.) */
+static bool wakes_halt(struct vcpu *v)
+{
+	if (v->nmi_pending || v->event.valid)
+		return true;
+	if (!(v->page->rflags & RFLAGS_IF))
+		return false;
+	return lapic_pending(v) >= 0 || (v->extint && lapic_wants_extint(v));
+}
+
+/* Chooses what the next entry delivers; EXIT_INTACK needs ring 3 first. */
+static enum step deliver(struct thread *t, struct vcpu *v)
+{
+	bool nmi_waits = false;
+	u32 interrupt_waits = 0;
+	int vector;
+
+	if (v->event.valid) {
+		virt->inject(v->hw, &v->event);
+		v->event.valid = false;
+		return ENTER;
+	}
+	if (v->nmi_pending) {
+		if (virt->can_nmi(v->hw)) {
+			virt->inject(v->hw, &(struct virt_event){ .valid = true, .type = INJECT_NMI, .vector = 2 });
+			v->nmi_pending = false;
+			return ENTER;
+		}
+		nmi_waits = true;
+	}
+	vector = lapic_pending(v);
+	if (vector >= 0) {
+		if (virt->can_interrupt(v->hw, v->page)) {
+			lapic_accept(v, (u8)vector);
+			virt->inject(v->hw, &(struct virt_event){ .valid = true, .type = INJECT_EXTERNAL,
+								  .vector = (u8)vector });
+			vector = lapic_pending(v); /* one more behind it wants a window */
+		}
+		interrupt_waits = vector >= 0 ? WINDOW_ANY : 0;
+	} else if (v->extint && lapic_wants_extint(v)) {
+		if (virt->can_interrupt(v->hw, v->page)) {
+			v->page->exit.kind = EXIT_INTACK;
+			v->page->intack = -1;
+			v->awaiting_intack = true;
+			return vcpu_return(t, 0);
+		}
+		interrupt_waits = WINDOW_ANY;
+	} else if (v->lapic.irr_words) {
+		interrupt_waits = lapic_masked_class(v);
+	}
+	virt->window(v->hw, interrupt_waits, nmi_waits);
+	return ENTER;
+}
+
+/* Everything that must be looked at before an entry, each in a compare when there is nothing. */
+static enum step prepare(struct thread *t, struct vcpu *v)
+{
+	if (v->requests)
+		take_requests(v);
+	if (__atomic_load_n(&v->guest->hold, __ATOMIC_SEQ_CST))
+		return park(v);
+	if (v->parked)
+		unpark(v);
+	if (v->page->inject.valid)
+		take_fault(v);
+	if (v->awaiting_intack)
+		take_intack(v);
+	if (v->activity != ACTIVITY_RUN) {
+		if (v->activity == ACTIVITY_WAIT_SIPI || !wakes_halt(v))
+			return STEP_BLOCK;
+		v->activity = ACTIVITY_RUN;
+	}
+	return deliver(t, v);
+}
+
+static u32 bucket_of(u64 cycles)
+{
+	return cycles ? MIN(63 - (u32)__builtin_clzll(cycles), VCPU_BUCKETS - 1) : 0;
+}
+
+/* The last exit's cost is known when the guest is entered again. */
+static void count_entry(struct vcpu *v, u64 now)
+{
+	struct exit_counter *c = &v->exits[v->reason];
+	u64 cycles = now - v->exited_at;
+
+	v->entered_at = now;
+	if (!v->exited_at)
+		return;
+	c->cycles += cycles;
+	c->histogram[bucket_of(cycles)]++;
+	v->exit_cycles += cycles;
+}
+
+static void count_exit(struct vcpu *v, enum vcpu_reason reason)
+{
+	u64 now = rdtsc();
+
+	v->exited_at = now;
+	v->guest_cycles += now - v->entered_at;
+	v->reason = reason;
+	v->exits[reason].count++;
+}
+
+static void count_first(struct vcpu *v)
+{
+	v->entered = true;
+	if (!v->guest->first_insn_clock)
+		v->guest->first_insn_clock = clock_ns();
+}
+
+/* One entry and its exit.  in_guest is published before requests and generation are read: whoever changes
+ * them afterwards sees it and kicks. */
+static enum step enter(struct thread *t, struct vcpu *v)
+{
+	struct gmem *m = &v->guest->gmem;
+	struct virt_exit *exit = &v->exit;
+	u32 tpr = lapic_tpr(v);
+	u8 cr8 = (u8)(tpr >> 4);
+	u64 generation;
+	bool flush;
+	int error;
+
+	__atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST)) {
+		v->in_guest = 0;
+		return virt->cancel(v->hw, &v->event), STEP_AGAIN;
+	}
+	generation = __atomic_load_n(&m->generation, __ATOMIC_SEQ_CST);
+	flush = generation != v->generation;
+	__atomic_store_n(&v->generation, generation, __ATOMIC_SEQ_CST);
+	if (!v->entered)
+		count_first(v);
+	count_entry(v, rdtsc());
+	error = virt->run(v->hw, v->page, m->root, flush, &cr8, exit);
+	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
+	if (cr8 != tpr >> 4)
+		lapic_set_tpr(v, (u32)cr8 << 4);
+	count_exit(v, exit->reason);
+	if (exit->interrupted.valid)
+		v->event = exit->interrupted;
+	return error ? vcpu_exit_refused(v, exit) : vcpu_exit(t, v, exit);
+}
+
+enum step vcpu_step(struct thread *t)
+{
+	struct vcpu *v = t->vcpu;
+	struct host_cpu *cpu = host_cpu();
+	enum step s;
+
+	if (t->process->dying)
+		return STEP_EXIT;
+	if (cpu->loaded != v)
+		vcpu_load(cpu, v);
+	t->silent_since = t->run_cycles;
+	do {
+		s = prepare(t, v);
+		if (s == ENTER)
+			s = enter(t, v);
+	} while (s == STEP_AGAIN && t->step == vcpu_step && !cpu->resched);
+	if (s == STEP_BLOCK && v->exited_at) { /* time asleep is no exit's cost */
+		count_entry(v, rdtsc());
+		v->exited_at = 0;
+	}
+	return s;
+}
