@@ -2,7 +2,7 @@
  *   clang -g -O1 -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
  *     tests/fuzz/fuzz_emulate.c kernel/lib/insn.c vmm/lib/emulate.c \
  *     vmm/lib/emulate_{one,two,string,stack,operand,segment,alu,plain}.c
- * Beside what the sanitizers see: lengths stay within the given bytes, an instruction ends in one of the four
+ * Beside what the sanitizers see: lengths stay within the given bytes, an instruction ends in one of the three
  * ways, a fault has an injection that a processor accepts and, outside of strings, changes no register. */
 #include <string.h>
 
