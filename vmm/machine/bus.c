@@ -70,43 +70,54 @@ bool bus_split(struct machine *m, void *device, struct access *a, access_fn hand
 	return true;
 }
 
-/* The form of an access_fn: device is the bus, addr absolute. */
-static void bus_dispatch(struct machine *m, void *device, struct access *a)
+/* The region that has addr, which is the last hit from now on; NULL if nobody has. */
+static const struct region *bus_region(struct bus *bus, u64 addr)
+{
+	u32 at = bus_find(bus, addr);
+	const struct region *r = &bus->regions[at];
+
+	if (at == bus->count || addr - r->base >= r->len)
+		return NULL;
+	bus->last = at;
+	return r;
+}
+
+/* All but the short path: another region than the last, or an access that is not inside one.  It has the form
+ * of an access_fn: device is the bus, addr absolute. */
+static __attribute__((noinline)) void bus_dispatch(struct machine *m, void *device, struct access *a)
 {
 	struct bus *bus = device;
-	const struct region *r = &bus->regions[bus->last];
-	u64 offset = a->addr - r->base;
+	const struct region *r = bus_region(bus, a->addr);
+	u64 addr = a->addr;
+	u32 next;
 
-	if (offset >= r->len) {
-		u32 at = bus_find(bus, a->addr);
-
-		r = &bus->regions[at];
-		offset = a->addr - r->base;
-		if (at == bus->count || offset >= r->len) {
-			/* An access may begin before a region and reach into it. */
-			bool reaches = at < bus->count && r->base - a->addr < a->size;
-
-			if (!(reaches && bus_split(m, bus, a, bus_dispatch)) && !a->write)
-				a->value = UINT64_MAX;
-			return;
-		}
-		bus->last = at;
-	}
-	if (a->size > r->len - offset) {
-		bus_split(m, bus, a, bus_dispatch);
+	if (r && a->size <= r->len - (addr - r->base)) {
+		a->addr -= r->base;
+		r->handler(m, r->device, a);
+		a->addr = addr;
 		return;
 	}
-	a->addr = offset;
-	r->handler(m, r->device, a);
+	/* It may begin before a region, or end behind one. */
+	next = bus_find(bus, addr);
+	if (r || (next < bus->count && bus->regions[next].base - addr < a->size))
+		if (bus_split(m, bus, a, bus_dispatch))
+			return;
+	if (!a->write)
+		a->value = UINT64_MAX;
 }
 
 void bus_access(struct machine *m, struct bus *bus, struct access *a)
 {
-	u64 addr = a->addr;
+	const struct region *r = &bus->regions[bus->last];
+	u64 addr = a->addr, offset = addr - r->base;
 
-	if (a->size == 1 || a->size == 2 || a->size == 4 || a->size == 8)
+	if (a->size > 8 || !(BIT(a->size) & (BIT(1) | BIT(2) | BIT(4) | BIT(8)))) {
+		a->value = a->write ? a->value : UINT64_MAX;
+	} else if (offset < r->len && a->size <= r->len - offset) {
+		a->addr = offset;
+		r->handler(m, r->device, a);
+		a->addr = addr;
+	} else {
 		bus_dispatch(m, bus, a);
-	else if (!a->write)
-		a->value = UINT64_MAX;
-	a->addr = addr;
+	}
 }
