@@ -70,40 +70,24 @@ bool bus_split(struct machine *m, void *device, struct access *a, access_fn hand
 	return true;
 }
 
-/* The region that has addr, which is the last hit from now on; NULL if nobody has. */
-static const struct region *bus_region(struct bus *bus, u64 addr)
-{
-	u32 at = bus_find(bus, addr);
-	const struct region *r = &bus->regions[at];
-
-	if (at == bus->count || addr - r->base >= r->len)
-		return NULL;
-	bus->last = at;
-	return r;
-}
-
 /* All but the short path: another region than the last, or an access that is not inside one.  It has the form
  * of an access_fn: device is the bus, addr absolute. */
 static __attribute__((noinline)) void bus_dispatch(struct machine *m, void *device, struct access *a)
 {
 	struct bus *bus = device;
-	const struct region *r = bus_region(bus, a->addr);
-	u64 addr = a->addr;
-	u32 next;
+	u32 at = bus_find(bus, a->addr);
+	const struct region *r = &bus->regions[at];
+	u64 addr = a->addr, offset = addr - r->base;
+	bool nobody = at == bus->count || (addr < r->base && r->base - addr >= a->size);
 
-	if (r && a->size <= r->len - (addr - r->base)) {
-		a->addr -= r->base;
+	if (!nobody && offset < r->len && a->size <= r->len - offset) {
+		bus->last = at;
+		a->addr = offset;
 		r->handler(m, r->device, a);
 		a->addr = addr;
-		return;
+	} else if (nobody || !bus_split(m, bus, a, bus_dispatch)) {
+		a->value = a->write ? a->value : UINT64_MAX;
 	}
-	/* It may begin before a region, or end behind one. */
-	next = bus_find(bus, addr);
-	if (r || (next < bus->count && bus->regions[next].base - addr < a->size))
-		if (bus_split(m, bus, a, bus_dispatch))
-			return;
-	if (!a->write)
-		a->value = UINT64_MAX;
 }
 
 void bus_access(struct machine *m, struct bus *bus, struct access *a)
