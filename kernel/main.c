@@ -62,7 +62,7 @@ static void start_console(const struct boot_info *info)
 					    .read = console_panic_read, .reboot = power_panic_reboot };
 	panic_reboot_s = info->options.panic_reboot_s;
 	console_describe(text, sizeof(text));
-	log_info("Quire %s, console: %s", quire_version, text);
+	log_info("Quire %s, image at %lx, console: %s", quire_version, (unsigned long)info->image_base, text);
 }
 
 static void start_clock(const struct boot_info *info)
