@@ -10,6 +10,7 @@
 #include "kernel/gmem.h"
 #include "kernel/lib/list.h"
 #include "kernel/lock.h"
+#include "kernel/log.h"
 #include "kernel/ring.h"
 
 struct process;
@@ -48,6 +49,7 @@ struct guest {
 	u32 parked;                /* a: vCPU threads that wait because of hold */
 	struct ring output, input; /* what it wrote; what was typed to it */
 	u64 start_clock, first_insn_clock, first_output_clock; /* o: ns */
+	struct log_limit log_limit; /* of lines that it can provoke */
 	u64 ended_cycles;          /* a: run time of threads that ended, host TSC cycles */
 };
 

@@ -6,10 +6,13 @@
 #include "kernel/process.h"
 #include "kernel/vcpu.h"
 
-static u64 run_cycles(struct guest *g)
+/* By the monitor, which alone lets a guest die: what is not dying keeps its vCPUs while its call lasts. */
+static u64 run_cycles(struct guest *g, u32 state)
 {
 	u64 sum = __atomic_load_n(&g->ended_cycles, __ATOMIC_RELAXED);
 
+	if (state == GUEST_OFF || state == GUEST_DYING)
+		return sum;
 	for (u32 i = 0; i < g->vcpu_count; i++)
 		if (g->vcpus[i]->thread)
 			sum += g->vcpus[i]->thread->run_cycles;
@@ -46,7 +49,7 @@ void guest_info(struct guest *g, struct guest_info *info)
 	info->memory_used = g->gmem.private_pages * PAGE_SIZE;
 	info->memory_shared = g->gmem.shared_pages * PAGE_SIZE;
 	info->overhead = guest_overhead(g);
-	info->run_ns = clock_duration_ns(run_cycles(g));
+	info->run_ns = clock_duration_ns(run_cycles(g, info->state));
 	info->start_clock = g->start_clock;
 	info->first_insn_clock = g->first_insn_clock;
 	info->first_output_clock = g->first_output_clock;

@@ -105,7 +105,7 @@ int guest_start(struct guest *g, const struct guest_params *params)
 	g->starts++;
 	g->process = p;
 	spin_unlock(&g->lock);
-	log_info("guest %u %s: started", g->id, g->name);
+	log_limited(&g->log_limit, LOG_INFO, "guest %u %s: started", g->id, g->name);
 	process_start(p);
 	return 0;
 }
@@ -131,7 +131,7 @@ void guest_stop(struct guest *g, enum stop_reason reason, const char *format, ..
 	if (!stopped)
 		return;
 	kick_all(g, REQUEST_KICK);
-	log_info("guest %u %s: %s", g->id, g->name, g->stop_text);
+	log_limited(&g->log_limit, LOG_INFO, "guest %u %s: %s", g->id, g->name, g->stop_text);
 	monitor_raise(EVENT_GUEST);
 }
 
@@ -181,6 +181,15 @@ int guest_raise(struct guest *g, u32 events)
 	return error;
 }
 
+/* All vCPUs wait at the kernel's door: the devices are at rest.  g locked. */
+static void ask_for_save(struct guest *g)
+{
+	u32 parked = __atomic_load_n(&g->parked, __ATOMIC_SEQ_CST);
+
+	if (g->hold & HOLD_SAVE && parked == g->vcpu_count && g->process)
+		process_raise(g->process, EVENT_SAVE);
+}
+
 int guest_replace(struct guest *g)
 {
 	bool ok;
@@ -193,6 +202,7 @@ int guest_replace(struct guest *g)
 	if (ok) {
 		g->replacing = true;
 		__atomic_or_fetch(&g->hold, HOLD_SAVE, __ATOMIC_SEQ_CST);
+		ask_for_save(g); /* they may all wait already */
 	}
 	spin_unlock(&g->lock);
 	if (!ok)
@@ -203,46 +213,53 @@ int guest_replace(struct guest *g)
 
 void guest_parked(struct guest *g)
 {
-	u32 parked = __atomic_add_fetch(&g->parked, 1, __ATOMIC_SEQ_CST);
-
-	if (parked == g->vcpu_count && __atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_SAVE)
-		(void)!guest_raise(g, EVENT_SAVE);
+	__atomic_add_fetch(&g->parked, 1, __ATOMIC_SEQ_CST);
+	if (!(__atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_SAVE))
+		return;
+	spin_lock(&g->lock);
+	ask_for_save(g);
+	spin_unlock(&g->lock);
 }
 
-/* The old process has left its state in g->saved: the next one takes over. */
-static void follow(struct guest *g)
+/* The old process has left its state in g->saved: the next one takes over, with the events that the old one
+ * did not see.  g->process is the old one until then, so that nobody takes the guest apart meanwhile. */
+static void follow(struct guest *g, struct process *old)
 {
 	struct process *p = make_process(g);
+	bool goes_on;
 
-	if (!p) {
-		guest_stop(g, STOP_CRASH, "no memory for its new machine process");
-		return;
-	}
-	for (u32 i = 0; i < g->vcpu_count; i++)
-		g->vcpus[i]->thread = NULL;
 	spin_lock(&g->lock);
-	g->parked = 0;
-	g->replacing = false;
-	g->process = p;
-	__atomic_and_fetch(&g->hold, ~(u32)HOLD_SAVE, __ATOMIC_SEQ_CST);
+	goes_on = p && (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED);
+	g->process = goes_on ? p : NULL;
+	if (goes_on) {
+		g->replacing = false;
+		process_raise(p, old->events);
+		__atomic_and_fetch(&g->hold, ~(u32)HOLD_SAVE, __ATOMIC_SEQ_CST);
+	}
 	spin_unlock(&g->lock);
-	log_info("guest %u %s: its machine process was replaced", g->id, g->name);
-	process_start(p);
+	if (goes_on) {
+		log_info("guest %u %s: its machine process was replaced", g->id, g->name);
+		process_start(p);
+	} else if (p) {
+		process_abandon(p);
+	} else {
+		guest_stop(g, STOP_CRASH, "no memory for its new machine process");
+	}
 }
 
 static struct thread *reaper;
 
 void guest_process_gone(struct guest *g, struct process *p)
 {
-	bool run_goes_on, replaced;
+	bool replaced;
 
 	spin_lock(&g->lock);
-	g->process = NULL;
-	run_goes_on = g->state == GUEST_RUNNING || g->state == GUEST_PAUSED;
-	replaced = g->replacing && g->saved_len;
+	replaced = g->replacing && g->saved_len && (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED);
+	if (!replaced)
+		g->process = NULL;
 	spin_unlock(&g->lock);
-	if (run_goes_on && replaced)
-		follow(g);
+	if (replaced)
+		follow(g, p);
 	else
 		guest_stop(g, STOP_CRASH, "machine process: %s", p->end_text[0] ? p->end_text : "it ended");
 	thread_wake(reaper);

@@ -90,19 +90,25 @@ bool log_limit_take(struct log_limit *limit, u64 now_ns, u32 *suppressed)
 	return true;
 }
 
-void log_limited(struct log_limit *limit, u32 level, const char *format, ...)
+bool log_allowed(struct log_limit *limit, u32 level)
 {
-	u32 suppressed;
+	u32 suppressed = 0;
 	bool allowed;
-	va_list args;
 
 	spin_lock(&lock);
 	allowed = log_limit_take(limit, clock_ns(), &suppressed);
 	spin_unlock(&lock);
-	if (!allowed)
-		return;
 	if (suppressed)
 		log_print(level, "(%u lines like the next one were left out)", suppressed);
+	return allowed;
+}
+
+void log_limited(struct log_limit *limit, u32 level, const char *format, ...)
+{
+	va_list args;
+
+	if (!log_allowed(limit, level))
+		return;
 	va_start(args, format);
 	log_vprint(level, format, args);
 	va_end(args);

@@ -43,6 +43,7 @@ struct log_limit {
 	u32 suppressed;  /* l */
 };
 void log_limited(struct log_limit *limit, u32 level, const char *format, ...) printf_like(3, 4);
+bool log_allowed(struct log_limit *limit, u32 level); /* the same for a report of several lines */
 
 /* Copies text from *position on into buf (not user memory: the lock is held) and moves the position behind
  * it.  A position whose text was overwritten moves forward to the first whole line; one beyond the end moves

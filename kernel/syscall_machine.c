@@ -17,12 +17,12 @@ static struct vcpu *own_vcpu(struct thread *t, u64 index)
 	return index < g->vcpu_count ? g->vcpus[index] : NULL;
 }
 
-/* A vCPU whose state this thread may touch: its own, or one that nobody runs. */
+/* A vCPU whose state this thread may touch: its own; or any before there are other threads, to set it up. */
 static struct vcpu *still_vcpu(struct thread *t, u64 index)
 {
 	struct vcpu *v = own_vcpu(t, index);
 
-	return v && (!v->thread || v->thread == t) ? v : NULL;
+	return v && (t->vcpu == v || t->process->thread_count == 1) ? v : NULL;
 }
 
 SYSCALL_HANDLER(machine_info)
@@ -46,15 +46,15 @@ SYSCALL_HANDLER(machine_info)
 
 SYSCALL_HANDLER(vcpu_run)
 {
-	struct vcpu *v = t->vcpu;
+	struct vcpu *v = own_vcpu(t, a[0]);
+	struct thread *nobody = NULL;
 
-	if (!v || v->index != a[0]) {
-		if (t->vcpu)
-			return ERR_STATE; /* a thread keeps its vCPU */
-		v = still_vcpu(t, a[0]);
-		if (!v)
-			return own_vcpu(t, a[0]) ? ERR_STATE : ERR_INVAL;
-		v->thread = t;
+	if (!v)
+		return ERR_INVAL;
+	if (t->vcpu != v) {
+		if (t->vcpu || !__atomic_compare_exchange_n(&v->thread, &nobody, t, false, __ATOMIC_SEQ_CST,
+							    __ATOMIC_SEQ_CST))
+			return ERR_STATE; /* a thread keeps its vCPU, and a vCPU its thread */
 		t->vcpu = v;
 		t->weight = t->process->guest->params.weight;
 	}

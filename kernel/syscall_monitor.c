@@ -15,11 +15,17 @@ static struct guest *guest_of(u64 id)
 	return id <= UINT32_MAX ? guest_find((u32)id) : NULL;
 }
 
+/* Only the monitor lets a guest die, so what is not dying stays while its call lasts. */
+static bool is_there(const struct guest *g)
+{
+	return g && g->state != GUEST_OFF && g->state != GUEST_DYING;
+}
+
 static struct vcpu *vcpu_of(u64 id, u64 index)
 {
 	struct guest *g = guest_of(id);
 
-	return g && index < g->vcpu_count ? g->vcpus[index] : NULL;
+	return is_there(g) && index < g->vcpu_count ? g->vcpus[index] : NULL;
 }
 
 SYSCALL_HANDLER(host_info)
@@ -185,7 +191,7 @@ SYSCALL_HANDLER(guest_peek)
 	u8 piece[PIECE];
 	u64 len = MIN(a[3], sizeof(piece));
 
-	if (!g || !g->gmem.root.v)
+	if (!is_there(g))
 		return g ? ERR_STATE : ERR_NOENT;
 	if (gmem_read(&g->gmem, a[1], piece, len))
 		return ERR_FAULT;

@@ -158,7 +158,6 @@ void vcpu_inject_fault(struct vcpu *v, u8 vector, bool has_error, u32 error)
 void vcpu_advance(struct vcpu *v, u32 length)
 {
 	v->page->rip += length;
-	virt->clear_shadow(v->hw);
 	if (v->page->rflags & RFLAGS_TF)
 		virt->single_step(v->hw, &v->event);
 }

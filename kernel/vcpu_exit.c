@@ -11,6 +11,7 @@
 
 #define VECTOR_UD 6
 #define VECTOR_GP 13
+#define VECTOR_MC 18
 #define HYPERCALL_NONE (-1000ll) /* KVM_ENOSYS */
 
 static enum insn_mode insn_mode_of(enum cpu_mode mode)
@@ -133,8 +134,6 @@ static enum step exit_io(struct thread *t, struct vcpu *v, const struct virt_exi
 	out->io.next_rip = exit->io.next_rip;
 	if (exit->io.string)
 		tell_instruction(v, exit);
-	else
-		virt->clear_shadow(v->hw);
 	if (v->page->rflags & RFLAGS_TF)
 		virt->single_step(v->hw, &v->event);
 	return vcpu_return(t, 0);
@@ -160,19 +159,26 @@ static bool lapic_move(struct vcpu *v, const struct virt_exit *exit, u32 offset)
 	return true;
 }
 
-static enum step exit_mmio(struct thread *t, struct vcpu *v, const struct virt_exit *exit)
+/* The exit turned out to be one of a finer reason. */
+static void count_as(struct vcpu *v, enum vcpu_reason reason)
+{
+	v->exits[v->reason].count--;
+	v->exits[reason].count++;
+	v->reason = reason;
+}
+
+static enum step exit_mmio(struct thread *t, struct vcpu *v, const struct virt_exit *exit, bool lapic)
 {
 	struct vcpu_exit *out = &v->page->exit;
 
-	v->exits[REASON_STAGE2].count--;
-	v->exits[REASON_MMIO].count++;
-	v->reason = REASON_MMIO;
+	count_as(v, REASON_MMIO);
 	tell_instruction(v, exit);
 	out->kind = EXIT_MMIO;
 	out->mmio.gpa = exit->fault.gpa;
 	out->mmio.gva = exit->fault.gva;
 	out->mmio.write = exit->fault.write;
 	out->mmio.fetch = exit->fault.fetch;
+	out->mmio.lapic = lapic;
 	return vcpu_return(t, 0);
 }
 
@@ -183,27 +189,27 @@ static enum step exit_stage2(struct thread *t, struct vcpu *v, const struct virt
 	int error;
 
 	if (lapic_mmio(v, &lapic) && (gpa & PAGE_MASK) == lapic && !exit->fault.table_walk) {
-		v->exits[REASON_STAGE2].count--;
-		v->exits[REASON_LAPIC].count++;
-		v->reason = REASON_LAPIC;
-		return lapic_move(v, exit, (u32)(gpa % PAGE_SIZE)) ? STEP_AGAIN : exit_mmio(t, v, exit);
+		count_as(v, REASON_LAPIC);
+		return lapic_move(v, exit, (u32)(gpa % PAGE_SIZE)) ? STEP_AGAIN : exit_mmio(t, v, exit, true);
 	}
 	error = gmem_fault(&g->gmem, gpa, exit->fault.write);
 	if (!error)
 		return STEP_AGAIN;
 	if (error == ERR_FAULT && !exit->fault.table_walk)
-		return exit_mmio(t, v, exit);
+		return exit_mmio(t, v, exit, false);
 	if (error == ERR_FAULT) {
 		guest_stop(g, STOP_CRASH, "its page tables at %lx are not in memory, RIP %lx", (unsigned long)gpa,
 			   (unsigned long)v->page->rip);
 		return STEP_AGAIN;
 	}
 	if (!guest_pause(g))
-		log_warn("guest %u %s: paused: the host has no memory for it; resume it when there is", g->id, g->name);
+		log_limited(&g->log_limit, LOG_WARN, "guest %u %s: paused: the host has no memory for it", g->id,
+			    g->name);
 	return STEP_AGAIN;
 }
 
-/* Without decode assists the register of MOV to CR4 comes from the instruction. */
+/* MOV to CR4, and to CR8 while that keeps an interrupt away.  Without decode assists the register comes from
+ * the instruction. */
 static enum step exit_cr(struct vcpu *v, const struct virt_exit *exit)
 {
 	struct vcpu_state s;
@@ -218,10 +224,10 @@ static enum step exit_cr(struct vcpu *v, const struct virt_exit *exit)
 	value = v->page->gpr[insn.rm & 15];
 	if (insn.mode != INSN_64)
 		value = (u32)value;
-	if (exit->cr.number != 4 || value & ~cpuid_guest_cr4(v))
+	if (exit->cr.number == 8 ? value & ~15ull : value & ~cpuid_guest_cr4(v) || virt->set_cr4(v->hw, value))
 		return fault(v, VECTOR_GP);
-	if (virt->set_cr4(v->hw, value))
-		return fault(v, VECTOR_GP);
+	if (exit->cr.number == 8)
+		lapic_set_tpr(v, (u32)value << 4);
 	vcpu_advance(v, insn.length);
 	return STEP_AGAIN;
 }
@@ -269,6 +275,15 @@ enum step vcpu_exit_refused(struct vcpu *v, const struct virt_exit *exit)
 	return STEP_AGAIN;
 }
 
+/* Intercepted so that the guest cannot hang the processor in its delivery (#DB, #AC), and #MC. */
+static enum step exit_exception(struct vcpu *v, const struct virt_exit *exit)
+{
+	if (exit->exception.vector == VECTOR_MC)
+		guest_stop(v->guest, STOP_CRASH, "a machine check hit vCPU %u", v->index);
+	vcpu_inject_fault(v, exit->exception.vector, exit->exception.has_error, exit->exception.error);
+	return STEP_AGAIN;
+}
+
 static enum step exit_shutdown(struct vcpu *v, const struct virt_exit *exit)
 {
 	vcpu_report(v, exit);
@@ -303,11 +318,7 @@ enum step vcpu_exit(struct thread *t, struct vcpu *v, const struct virt_exit *ex
 		v->page->gpr[GPR_RAX] = (u64)HYPERCALL_NONE;
 		vcpu_advance(v, exit->insn_len ? exit->insn_len : 3);
 		return STEP_AGAIN;
-	case REASON_EXCEPTION:
-		v->event = (struct virt_event){ .valid = true, .type = INJECT_EXCEPTION,
-			.vector = exit->exception.vector, .has_error = exit->exception.vector == 17,
-			.error = exit->exception.error };
-		return STEP_AGAIN;
+	case REASON_EXCEPTION: return exit_exception(v, exit);
 	case REASON_XSETBV: return exit_xsetbv(v, exit);
 	case REASON_INVALID_OPCODE: return fault(v, VECTOR_UD);
 	case REASON_WBINVD: return advance(v, exit, 0x0f, exit->code == 0x76 ? 0x08 : 0x09);

@@ -1,4 +1,4 @@
-/* Register reports.  A guest can make one each time that it is started, no more often. */
+/* Register reports.  A guest can make one each time that it is started; the log takes a few at once. */
 #include "kernel/vcpu_report.h"
 
 #include "kernel/guest.h"
@@ -34,9 +34,11 @@ static void report_code(struct vcpu *v)
 
 void vcpu_report(struct vcpu *v, const struct virt_exit *exit)
 {
-	const struct guest *g = v->guest;
+	struct guest *g = v->guest;
 	struct vcpu_state s;
 
+	if (!log_allowed(&g->log_limit, LOG_WARN))
+		return;
 	vcpu_get_state(v, &s);
 	log_warn("guest %u %s: vCPU %u exit %lx info %lx %lx rip %lx rflags %lx", g->id, g->name, v->index,
 		 HEX(exit->code), HEX(exit->info1), HEX(exit->info2), HEX(s.rip), HEX(s.rflags));

@@ -8,6 +8,8 @@
 #include "kernel/kvmclock.h"
 #include "kernel/vcpu_exit.h"
 
+#define OPCODE_HLT 0xf4
+#define SOON_NS 20000 /* long enough for an instruction, short for a delay of an interrupt */
 #define ENTER ((enum step)-1) /* prepare's answer: nothing hinders the entry */
 
 static void vcpu_load(struct host_cpu *cpu, struct vcpu *v)
@@ -26,6 +28,12 @@ void vcpu_unload(struct host_cpu *cpu)
 	cpu->loaded = NULL;
 }
 
+static void unpark(struct vcpu *v)
+{
+	v->parked = false;
+	__atomic_sub_fetch(&v->guest->parked, 1, __ATOMIC_SEQ_CST);
+}
+
 void vcpu_detach(struct thread *t)
 {
 	struct vcpu *v = t->vcpu;
@@ -33,6 +41,8 @@ void vcpu_detach(struct thread *t)
 	if (!v)
 		return;
 	timer_cancel(&v->timer);
+	if (v->parked)
+		unpark(v);
 	__atomic_store_n(&v->thread, NULL, __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&v->guest->ended_cycles, t->run_cycles, __ATOMIC_RELAXED);
 	t->vcpu = NULL;
@@ -71,12 +81,6 @@ static enum step park(struct vcpu *v)
 	return STEP_BLOCK;
 }
 
-static void unpark(struct vcpu *v)
-{
-	v->parked = false;
-	__atomic_sub_fetch(&v->guest->parked, 1, __ATOMIC_SEQ_CST);
-}
-
 /* A fault that ring 3's emulation found. */
 static void take_fault(struct vcpu *v)
 {
@@ -107,11 +111,39 @@ static bool wakes_halt(struct vcpu *v)
 	return lapic_pending(v) >= 0 || (v->extint && lapic_wants_extint(v));
 }
 
+/* The guest is left soon, since nothing will tell when what waits can be delivered. */
+static void leave_soon(struct host_cpu *cpu)
+{
+	u64 end = rdtsc() + clock_cycles(SOON_NS);
+
+	if (end >= cpu->slice_end)
+		return;
+	cpu->slice_end = end;
+	spin_lock(&cpu->timer_lock);
+	timer_program(cpu);
+	spin_unlock(&cpu->timer_lock);
+}
+
+/* STI's shadow exists for STI; HLT: an interrupt between the two is a wake-up that is lost.  QEMU 7.2 forgets
+ * the shadow at VMRUN, so that HLT is completed here (CPL 0: others' fault). */
+static void halt_in_shadow(struct vcpu *v)
+{
+	struct vcpu_state s;
+	u8 bytes[15];
+
+	virt->get(v->hw, &s, VIRT_SEGMENTS);
+	if (v->event.valid || s.seg[SEG_SS].attr & 0x60 || !vcpu_fetch(v, bytes) || bytes[0] != OPCODE_HLT)
+		return;
+	v->activity = ACTIVITY_HALT;
+	vcpu_advance(v, 1);
+	virt->clear_shadow(v->hw);
+}
+
 /* Chooses what the next entry delivers; EXIT_INTACK needs ring 3 first. */
 static enum step deliver(struct thread *t, struct vcpu *v)
 {
 	bool nmi_waits = false;
-	u32 interrupt_waits = 0;
+	enum virt_window interrupt_waits = WINDOW_NONE;
 	int vector;
 
 	if (v->event.valid) {
@@ -135,7 +167,7 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 								  .vector = (u8)vector });
 			vector = lapic_pending(v); /* one more behind it wants a window */
 		}
-		interrupt_waits = vector >= 0 ? WINDOW_ANY : 0;
+		interrupt_waits = vector >= 0 ? WINDOW_ANY : WINDOW_NONE;
 	} else if (v->extint && lapic_wants_extint(v)) {
 		if (virt->can_interrupt(v->hw, v->page)) {
 			v->page->exit.kind = EXIT_INTACK;
@@ -144,10 +176,11 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 			return vcpu_return(t, 0);
 		}
 		interrupt_waits = WINDOW_ANY;
-	} else if (v->lapic.irr_words) {
-		interrupt_waits = lapic_masked_class(v);
+	} else if (v->lapic.irr_words && lapic_masked_class(v)) {
+		interrupt_waits = WINDOW_CR8;
 	}
-	virt->window(v->hw, interrupt_waits, nmi_waits);
+	if (virt->window(v->hw, v->page, interrupt_waits, nmi_waits))
+		leave_soon(host_cpu());
 	return ENTER;
 }
 
@@ -160,6 +193,10 @@ static enum step prepare(struct thread *t, struct vcpu *v)
 		return park(v);
 	if (v->parked)
 		unpark(v);
+	if (v->page->rip != v->exit_rip) /* an instruction was completed in software, here or in ring 3 */
+		virt->clear_shadow(v->hw);
+	else if (v->page->rflags & RFLAGS_IF && virt->shadow(v->hw))
+		halt_in_shadow(v);
 	if (v->page->inject.valid)
 		take_fault(v);
 	if (v->awaiting_intack)
@@ -233,6 +270,7 @@ static enum step enter(struct thread *t, struct vcpu *v)
 	count_entry(v, rdtsc());
 	error = virt->run(v->hw, v->page, m->root, flush, &cr8, exit);
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
+	v->exit_rip = v->page->rip;
 	if (cr8 != tpr >> 4)
 		lapic_set_tpr(v, (u32)cr8 << 4);
 	count_exit(v, exit->reason);

@@ -34,7 +34,7 @@ struct virt_exit {
 		struct { u16 port; u8 size; bool in, string, rep; u64 next_rip; } io;
 		struct { u64 gpa, gva; bool present, write, fetch, table_walk; } fault; /* stage 2; gva 0: unknown */
 		struct { u8 number; bool write; u8 gpr; bool decoded; } cr; /* CR and DR accesses */
-		struct { u8 vector; u32 error; } exception;
+		struct { u8 vector; bool has_error; u32 error; } exception;
 	};
 };
 
@@ -47,7 +47,7 @@ enum virt_state {
 	VIRT_ALL = 15,
 };
 
-#define WINDOW_ANY 16
+enum virt_window { WINDOW_NONE, WINDOW_CR8, WINDOW_ANY };
 
 struct table_format;
 
@@ -79,9 +79,9 @@ struct virt_ops {
 	bool (*can_interrupt)(struct virt_vcpu *v, const struct vcpu_page *page); /* IF, no shadow, none pending */
 	bool (*can_nmi)(struct virt_vcpu *v);
 	void (*inject)(struct virt_vcpu *v, const struct virt_event *e); /* at the next run */
-	/* Exit when one can be injected.  interrupt: its priority class (1 to 15) must beat CR8, WINDOW_ANY: any,
-	 * 0: none waits. */
-	void (*window)(struct virt_vcpu *v, u32 interrupt, bool nmi);
+	/* Exit when one can be injected.  interrupt: WINDOW_ANY: one waits; WINDOW_CR8: one waits that only CR8
+	 * keeps away; 0: none.  True: it may be so after a few instructions, and the processor does not tell when. */
+	bool (*window)(struct virt_vcpu *v, const struct vcpu_page *page, enum virt_window interrupt, bool nmi);
 	void (*clear_shadow)(struct virt_vcpu *v); /* an instruction was completed in software */
 	bool (*shadow)(struct virt_vcpu *v);       /* interrupts wait for the instruction after STI or MOV SS */
 	/* The trap after a stepped instruction: DR6.BS and #DB into *e. */

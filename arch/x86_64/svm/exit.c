@@ -5,6 +5,9 @@
 #define IOIO_STRING BIT(2)
 #define IOIO_REP BIT(3)
 
+/* Exceptions that push an error code: #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX (APM 2 §8.2) */
+#define WITH_ERROR (BIT(8) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(17) | BIT(21) | BIT(29) | BIT(30))
+
 #define NPF_PRESENT BIT(0) /* APM 2 §15.25.6 */
 #define NPF_WRITE BIT(1)
 #define NPF_FETCH BIT(4)
@@ -35,7 +38,8 @@ static enum vcpu_reason reason_of(u64 code)
 	case SVM_SKINIT:
 	case SVM_MONITOR:
 	case SVM_MWAIT:
-	case SVM_MWAIT_ARMED: return REASON_INVALID_OPCODE;
+	case SVM_MWAIT_ARMED:
+	case SVM_RDPRU: return REASON_INVALID_OPCODE;
 	case SVM_XSETBV: return REASON_XSETBV;
 	case SVM_NPF: return REASON_STAGE2;
 	}
@@ -119,6 +123,7 @@ void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *e)
 		break;
 	case REASON_EXCEPTION:
 		e->exception.vector = code == SVM_RDPMC ? 13 : (u8)(code - SVM_EXCEPTION);
+		e->exception.has_error = WITH_ERROR >> e->exception.vector & 1;
 		e->exception.error = code == SVM_RDPMC ? 0 : (u32)b->exit_info1;
 		break;
 	default:

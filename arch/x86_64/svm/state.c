@@ -1,4 +1,5 @@
 /* Guest registers between the VMCB and the neutral form. */
+#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/registers.h"
 #include "arch/x86_64/svm/svm.h"
 
@@ -54,6 +55,12 @@ static void get_control(struct vmcb *b, struct vcpu_state *s)
 	s->efer = b->efer & ~EFER_SVME;
 }
 
+/* In this CPU's registers?  The monitor asks for vCPUs that are in another's: it gets what was saved last. */
+static bool here(const struct virt_vcpu *v)
+{
+	return v->loaded && v->loaded_cpu == cpu_self()->index;
+}
+
 void svm_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups)
 {
 	struct vmcb *b = v->vmcb;
@@ -68,9 +75,7 @@ void svm_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups)
 	if (groups & VIRT_CONTROL)
 		get_control(b, s);
 	if (groups & VIRT_DEBUG) {
-		bool was_loaded = v->dr_loaded && v->loaded;
-
-		if (was_loaded)
+		if (v->dr_loaded && here(v))
 			svm_dr_save(v);
 		for (u32 i = 0; i < 4; i++)
 			s->dr[i] = v->dr[i];
@@ -78,7 +83,7 @@ void svm_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups)
 		s->dr7 = b->dr7;
 	}
 	if (groups & VIRT_XCR0)
-		s->xcr0 = v->loaded && svm_features.xsave ? xgetbv(0) : v->xcr0;
+		s->xcr0 = svm_features.xsave && here(v) ? xgetbv(0) : v->xcr0;
 }
 
 /* EFER.SVME must be set for VMRUN; the guest does not see it. */

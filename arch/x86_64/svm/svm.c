@@ -19,6 +19,8 @@
 #define DEFAULT_PAT 0x0007040600070406ull
 #define XCR0_SWITCHED 0xe7 /* x87, SSE, AVX, AVX-512's three */
 
+#define CR4_WRITE BIT(4) /* intercept_cr_write */
+#define CR8_WRITE BIT(8)
 #define EXCEPTION_DB 1
 #define EXCEPTION_AC 17
 #define EXCEPTION_MC 18
@@ -68,6 +70,7 @@ static int probe(char *why, size_t why_len, char *features, size_t features_len)
 	svm_features.next_rip = edx & FEATURE_NEXT_RIP;
 	svm_features.flush_by_asid = edx & FEATURE_FLUSH_ASID;
 	svm_features.decode_assists = edx & FEATURE_DECODE;
+	svm_features.rdpru = cpuid(0x80000000, 0).eax >= 0x80000008 && cpuid(0x80000008, 0).ebx & BIT(4);
 	detect_fpu();
 	fmt_print(features, features_len, "npt %u-asids%s%s%s%s", svm.ebx, edx & FEATURE_NEXT_RIP ? " nrip-save" : "",
 		  edx & FEATURE_DECODE ? " decode-assists" : "", edx & FEATURE_FLUSH_ASID ? " flush-by-asid" : "",
@@ -129,7 +132,7 @@ static void vcpu_put(struct virt_vcpu *v)
 
 static void vmcb_init(struct vmcb *b)
 {
-	b->intercept_cr_write = BIT(4);
+	b->intercept_cr_write = CR4_WRITE;
 	b->intercept_dr_read = b->intercept_dr_write = 0xffff;
 	b->intercept_exceptions = BIT(EXCEPTION_AC) | BIT(EXCEPTION_DB) | BIT(EXCEPTION_MC);
 	b->intercept = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC | INTERCEPT_CPUID |
@@ -137,7 +140,7 @@ static void vmcb_init(struct vmcb *b)
 		(u32)INTERCEPT_SHUTDOWN;
 	b->intercept2 = INTERCEPT2_VMRUN | INTERCEPT2_VMMCALL | INTERCEPT2_VMLOAD | INTERCEPT2_VMSAVE |
 		INTERCEPT2_STGI | INTERCEPT2_CLGI | INTERCEPT2_SKINIT | INTERCEPT2_WBINVD | INTERCEPT2_MONITOR |
-		INTERCEPT2_MWAIT | INTERCEPT2_XSETBV;
+		INTERCEPT2_MWAIT | INTERCEPT2_XSETBV | (svm_features.rdpru ? (u32)INTERCEPT2_RDPRU : 0);
 	b->iopm = (u64)iopm;
 	b->msrpm = (u64)msrpm;
 	b->vintr = VINTR_MASKING;
@@ -170,6 +173,7 @@ static void load(struct virt_vcpu *v, u64 tsc_aux)
 	if (v->vmcb->dr7 & 0xff)
 		svm_dr_load(v);
 	svm_tsc_aux(tsc_aux);
+	v->loaded_cpu = cpu_self()->index;
 	v->loaded = true;
 }
 
@@ -217,20 +221,23 @@ static bool can_nmi(struct virt_vcpu *v)
 	return !v->nmi_masked && !(v->vmcb->interrupt_state & INTERRUPT_SHADOW);
 }
 
-/* A virtual interrupt that would be taken as soon as one can be: its intercept is the window (§15.21.4). */
-static void window(struct virt_vcpu *v, u32 interrupt, bool nmi)
+/* A virtual interrupt that would be taken as soon as one can be: its intercept is the window (§15.21.4).  Not
+ * with an interrupt shadow that alone keeps it away: QEMU 7.2 ignores the shadow at VMRUN and would exit for
+ * ever.  Nor for CR8, by V_INTR_PRIO: QEMU 7.2 lets a priority through that equals V_TPR. */
+static bool window(struct virt_vcpu *v, const struct vcpu_page *page, enum virt_window interrupt, bool nmi)
 {
 	struct vmcb *b = v->vmcb;
+	bool shadow = b->interrupt_state & INTERRUPT_SHADOW;
 
-	if (!interrupt && !(nmi && !v->nmi_masked)) {
-		b->vintr &= ~(VINTR_IRQ | VINTR_IGNORE_TPR | 15ull << VINTR_PRIO_SHIFT);
+	b->intercept_cr_write = (u16)(CR4_WRITE | (interrupt == WINDOW_CR8 ? CR8_WRITE : 0));
+	if (interrupt != WINDOW_ANY || (shadow && page->rflags & RFLAGS_IF)) {
+		b->vintr &= ~(u64)(VINTR_IRQ | VINTR_IGNORE_TPR);
 		b->intercept &= ~(u32)INTERCEPT_VINTR;
-		return;
+	} else {
+		b->vintr |= VINTR_IRQ | VINTR_IGNORE_TPR;
+		b->intercept |= INTERCEPT_VINTR;
 	}
-	b->intercept |= INTERCEPT_VINTR;
-	b->vintr &= ~(15ull << VINTR_PRIO_SHIFT | VINTR_IGNORE_TPR);
-	b->vintr |= VINTR_IRQ | (interrupt == WINDOW_ANY ? VINTR_IGNORE_TPR | 15ull << VINTR_PRIO_SHIFT
-				 : (u64)interrupt << VINTR_PRIO_SHIFT);
+	return (shadow && (nmi || (interrupt == WINDOW_ANY && page->rflags & RFLAGS_IF))) || (nmi && v->iret_rip);
 }
 
 /* An IRET that ends an NMI was intercepted before it runs: NMIs stay masked until RIP has left it. */

@@ -10,7 +10,8 @@ struct virt_vcpu {
 	u8 *fpu;             /* XSAVE area, 64-byte aligned */
 	u64 xcr0;            /* the guest's, while it is not loaded */
 	u64 dr[4];           /* DR0-3, while they are not in the processor */
-	bool loaded;         /* on a CPU */
+	bool loaded;         /* on CPU loaded_cpu */
+	u32 loaded_cpu;
 	bool dr_loaded;      /* DR0-3 are the guest's */
 	bool nmi_masked;     /* from the delivery of an NMI to its IRET */
 	u64 iret_rip;        /* an IRET at this RIP was intercepted: NMIs are let in behind it; 0: none */
@@ -20,7 +21,7 @@ struct virt_vcpu {
 
 struct svm_features { /* CPUID Fn8000_000A, Fn0000_000D */
 	u32 asid_count;
-	bool next_rip, decode_assists, flush_by_asid, xsave;
+	bool next_rip, decode_assists, flush_by_asid, xsave, rdpru;
 	u64 xcr0;            /* all that the processor and we can switch */
 	u32 fpu_size;        /* bytes of the XSAVE area for it */
 };
