@@ -1,6 +1,7 @@
 /* The keys of [host], one function each in one table.  A mistake costs its line: the default stays. */
 #include "boot/options.h"
 
+#include "arch/x86_64/virt_options.h"
 #include "kernel/lib/config.h"
 #include "kernel/lib/fmt.h"
 #include "kernel/lib/string.h"
@@ -113,6 +114,26 @@ static int set_x2apic(struct target *t, const char *value)
 	return config_bool(value, &t->options->x2apic);
 }
 
+/* svm.* and vmx.*: what processors may lack, to be tried without a processor that lacks it. */
+static bool set_virt_option(struct boot_info *info, struct target *t, const struct config_item *item)
+{
+	static const struct { const char *name; u64 bit; } names[] = { VIRT_OPTIONS(VIRT_OPTION_NAME) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		bool on = true;
+
+		if (strcmp(item->key, names[i].name))
+			continue;
+		if (config_bool(item->value, &on))
+			options_complain(info, item->line, "%s = %.40s: expected on or off", item->key, item->value);
+		t->options->virt_off &= ~names[i].bit;
+		if (!on)
+			t->options->virt_off |= names[i].bit;
+		return true;
+	}
+	return false;
+}
+
 static const struct host_key host_keys[] = {
 	{ "serial", set_serial, "auto, none, spcr, com1 to com4, an I/O port (0x3F8) or PCI bus:dev.fn" },
 	{ "max-cpus", set_max_cpus, "a number from 1 to 1024" },
@@ -137,7 +158,8 @@ static void read_pair(struct boot_info *info, struct target *t, const struct con
 			t->serial->line = item->line;
 		return;
 	}
-	options_complain(info, item->line, "unknown key \"%s\" in [host]", item->key);
+	if (!set_virt_option(info, t, item))
+		options_complain(info, item->line, "unknown key \"%s\" in [host]", item->key);
 }
 
 void options_read(struct boot_info *info, struct serial_choice *serial)

@@ -50,6 +50,7 @@ struct boot_options { /* the [host] section */
 	bool runtime_services; /* for reset and power off */
 	u32 panic_reboot_s;    /* 0: halt */
 	u32 serial_baud;       /* 115200 by default */
+	u64 virt_off;          /* enum virt_option: what the back end must do without */
 };
 
 struct boot_info {

@@ -38,7 +38,7 @@ static void arrive(void *argument)
 	sched_init(cpu);
 	apic_enable(&cpu->apic_timer);
 	if (virt->cpu_enable())
-		panic("CPU %u: no memory to enable %s", cpu->arch.index, virt->name);
+		panic("CPU %u: %s cannot be enabled", cpu->arch.index, virt->name);
 	sched_loop(NULL);
 }
 

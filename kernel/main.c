@@ -1,9 +1,10 @@
 /* Quire's boot, from the firmware's last word to the first thread, in the order in which it happens.  The
  * only file that knows both the kernel and the drivers above it: it hands the latter's calls down. */
 #include "arch/x86_64/apic.h"
+#include "arch/x86_64/fpu.h"
 #include "arch/x86_64/registers.h"
-#include "arch/x86_64/svm/svm.h"
 #include "arch/x86_64/tsc.h"
+#include "arch/x86_64/virt.h"
 #include "drivers/console.h"
 #include "drivers/ioapic.h"
 #include "drivers/power.h"
@@ -27,7 +28,6 @@
 
 #define UART_POLL_NS 20000000ull
 
-const struct virt_ops *virt;
 static struct timer uart_timer;
 
 static void power(enum host_power what)
@@ -105,12 +105,12 @@ static void start_virtualization(const struct boot_info *info)
 {
 	char missing[96], features[128];
 
-	virt = &svm_ops;
-	if (virt->probe(missing, sizeof(missing), features, sizeof(features)))
+	fpu_detect();
+	if (virt_probe(info->options.virt_off, missing, sizeof(missing), features, sizeof(features)))
 		panic("%s", missing); /* boot/check.c has looked before */
 	if (virt->cpu_enable())
-		panic("no memory to enable %s", virt->name);
-	cpuid_init(cpuid, svm_features.xcr0);
+		panic("%s cannot be enabled", virt->name);
+	cpuid_init(cpuid, fpu_xcr0());
 	host_info_init(info, features);
 	log_info("%s: %s", virt->name, features);
 }

@@ -1,5 +1,6 @@
 /* Ring 3 as a step: enter it, and see what brought us back. */
 #include "arch/x86_64/registers.h"
+#include "arch/x86_64/virt.h"
 #include "kernel/clock.h"
 #include "kernel/interrupt.h"
 #include "kernel/process.h"
@@ -53,6 +54,8 @@ enum step user_step(struct thread *t)
 		if (t->resume)
 			return STEP_BLOCK;
 	}
+	if (virt->ring3)
+		virt->ring3();
 	trap = user_run(&t->regs);
 	return trap == TRAP_SYSCALL ? syscall_handle(t) : user_trap(t, trap);
 }

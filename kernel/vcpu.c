@@ -46,7 +46,7 @@ struct vcpu *vcpu_create(struct guest *g, u32 index)
 	v->generation = UINT64_MAX;
 	v->timer.expired = timer_expired;
 	v->page = hpa_pointer(frame_alloc_zero(0, FRAME_PROCESS));
-	if (!v->page || virt->vcpu_create(&v->hw)) {
+	if (!v->page || virt->vcpu_create(&v->hw, cpuid_guest_cr4(v))) {
 		vcpu_put(v);
 		return NULL;
 	}

@@ -208,27 +208,41 @@ static enum step exit_stage2(struct thread *t, struct vcpu *v, const struct virt
 	return STEP_AGAIN;
 }
 
-/* MOV to CR4, and to CR8 while that keeps an interrupt away.  Without decode assists the register comes from
- * the instruction. */
-static enum step exit_cr(struct vcpu *v, const struct virt_exit *exit)
+/* The register of MOV to a control register, from the instruction: the processor does not tell it. */
+static bool decode_cr(struct vcpu *v, struct virt_exit *exit)
 {
 	struct vcpu_state s;
 	struct insn insn;
 	u8 bytes[15];
-	u64 value;
 
 	virt->get(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL);
 	if (insn_decode(&insn, bytes, vcpu_fetch(v, bytes), insn_mode_of(mode_of(&s, v->page->rflags))) ||
 	    insn.map != INSN_MAP_0F || insn.opcode != 0x22)
+		return false;
+	exit->cr.gpr = insn.rm & 15;
+	exit->cr.wide = insn.mode == INSN_64;
+	exit->insn_len = insn.length;
+	return true;
+}
+
+/* MOV to CR4, and CR8 while that keeps an interrupt away or the processor does not virtualise it. */
+static enum step exit_cr(struct vcpu *v, struct virt_exit *exit)
+{
+	u64 *gpr, value;
+
+	if (exit->cr.done)
+		return STEP_AGAIN;
+	if (!exit->cr.decoded && !decode_cr(v, exit))
 		return vcpu_exit_refused(v, exit);
-	value = v->page->gpr[insn.rm & 15];
-	if (insn.mode != INSN_64)
-		value = (u32)value;
-	if (exit->cr.number == 8 ? value & ~15ull : value & ~cpuid_guest_cr4(v) || virt->set_cr4(v->hw, value))
+	gpr = &v->page->gpr[exit->cr.gpr & 15];
+	value = exit->cr.wide ? *gpr : (u32)*gpr;
+	if (exit->cr.number == 8 && !exit->cr.write)
+		*gpr = lapic_tpr(v) >> 4;
+	else if (exit->cr.number == 8 ? value & ~15ull : value & ~cpuid_guest_cr4(v) || virt->set_cr4(v->hw, value))
 		return fault(v, VECTOR_GP);
-	if (exit->cr.number == 8)
+	else if (exit->cr.number == 8)
 		lapic_set_tpr(v, (u32)value << 4);
-	vcpu_advance(v, insn.length);
+	vcpu_advance(v, exit->insn_len);
 	return STEP_AGAIN;
 }
 
@@ -270,6 +284,10 @@ static enum step exit_halt(struct vcpu *v, const struct virt_exit *exit)
 enum step vcpu_exit_refused(struct vcpu *v, const struct virt_exit *exit)
 {
 	vcpu_report(v, exit);
+	if (exit->refusal) {
+		guest_stop(v->guest, STOP_CRASH, "the processor refuses its state: %s", exit->refusal);
+		return STEP_AGAIN;
+	}
 	guest_stop(v->guest, STOP_CRASH, "exit %lx (%lx, %lx) at RIP %lx cannot be handled", (unsigned long)exit->code,
 		   (unsigned long)exit->info1, (unsigned long)exit->info2, (unsigned long)v->page->rip);
 	return STEP_AGAIN;
@@ -280,7 +298,7 @@ static enum step exit_exception(struct vcpu *v, const struct virt_exit *exit)
 {
 	if (exit->exception.vector == VECTOR_MC)
 		guest_stop(v->guest, STOP_CRASH, "a machine check hit vCPU %u", v->index);
-	vcpu_inject_fault(v, exit->exception.vector, exit->exception.has_error, exit->exception.error);
+	v->event = exit->exception;
 	return STEP_AGAIN;
 }
 
@@ -291,7 +309,7 @@ static enum step exit_shutdown(struct vcpu *v, const struct virt_exit *exit)
 	return STEP_AGAIN;
 }
 
-enum step vcpu_exit(struct thread *t, struct vcpu *v, const struct virt_exit *exit)
+enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	int vector;
 
@@ -321,7 +339,7 @@ enum step vcpu_exit(struct thread *t, struct vcpu *v, const struct virt_exit *ex
 	case REASON_EXCEPTION: return exit_exception(v, exit);
 	case REASON_XSETBV: return exit_xsetbv(v, exit);
 	case REASON_INVALID_OPCODE: return fault(v, VECTOR_UD);
-	case REASON_WBINVD: return advance(v, exit, 0x0f, exit->code == 0x76 ? 0x08 : 0x09);
+	case REASON_WBINVD: return advance(v, exit, 0x0f, 0x09);
 	case REASON_SHUTDOWN: return exit_shutdown(v, exit);
 	default: return vcpu_exit_refused(v, exit);
 	}

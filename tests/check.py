@@ -23,7 +23,8 @@ LAYERS = {
     "kernel": ["kernel/", "arch/x86_64/"],
     "kernel/main.c": ["kernel/", "arch/x86_64/", "drivers/"],  # the boot order names everybody
     "drivers": ["kernel/", "arch/x86_64/", "drivers/"],
-    "boot": ["boot/", "kernel/boot_info.h", "kernel/abi.h", "kernel/lib/", "arch/x86_64/registers.h"],
+    "boot": ["boot/", "kernel/boot_info.h", "kernel/abi.h", "kernel/lib/", "arch/x86_64/registers.h",
+             "arch/x86_64/virt_options.h"],
     "vmm/lib": ["vmm/lib/", "kernel/abi.h", "kernel/lib/"],
     "vmm/machine": ["vmm/machine/", "vmm/lib/", "kernel/abi.h", "kernel/lib/"],
     "vmm/monitor": ["vmm/monitor/", "vmm/lib/", "kernel/abi.h", "kernel/lib/"],

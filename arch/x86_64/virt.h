@@ -18,10 +18,12 @@ struct virt_event {
 	u8 vector;
 	bool has_error;
 	u32 error;
-	u8 insn_len; /* software types: the instruction's length, 0 unknown */
+	u8 insn_len; /* software types: the instruction's length, 0 unknown or none */
 };
 
-enum virt_event_type { INJECT_EXTERNAL = 0, INJECT_NMI = 2, INJECT_EXCEPTION = 3, INJECT_SOFTWARE = 4 };
+/* The last two are Intel's: INT1, INT3 and INTO that were intercepted. */
+enum virt_event_type { INJECT_EXTERNAL = 0, INJECT_NMI = 2, INJECT_EXCEPTION = 3, INJECT_SOFTWARE = 4,
+		       INJECT_PRIVILEGED = 5, INJECT_TRAP = 6 };
 
 struct virt_exit {
 	enum vcpu_reason reason;
@@ -30,11 +32,13 @@ struct virt_exit {
 	u8 insn[15];
 	struct virt_event interrupted; /* delivery that the exit cut short and that must be repeated */
 	u64 code, info1, info2;  /* raw, for reports */
+	const char *refusal;     /* of an entry that was refused: the broken rule, where it is known */
 	union {
 		struct { u16 port; u8 size; bool in, string, rep; u64 next_rip; } io;
 		struct { u64 gpa, gva; bool present, write, fetch, table_walk; } fault; /* stage 2; gva 0: unknown */
-		struct { u8 number; bool write; u8 gpr; bool decoded; } cr; /* CR and DR accesses */
-		struct { u8 vector; bool has_error; u32 error; } exception;
+		/* done: nothing is left to do but to enter again.  decoded: gpr, wide and insn_len are told. */
+		struct { u8 number, gpr; bool write, decoded, done, wide; /* 64 bits */ } cr;
+		struct virt_event exception; /* intercepted, to be delivered */
 	};
 };
 
@@ -55,13 +59,17 @@ struct virt_ops {
 	const char *name;
 	const struct table_format *stage2; /* form of the tables whose root run gets */
 
-	/* Is it there and usable?  0, or ERR_UNSUPPORTED with one line that says what is missing and where to
-	 * turn it on.  features gets a list of names. */
-	int (*probe)(char *missing, size_t missing_len, char *features, size_t features_len);
+	bool (*present)(void); /* the processor claims to have it */
+	/* Is it usable, without what is in off (enum virt_option)?  0, or ERR_UNSUPPORTED with one line that says
+	 * what is missing and where to turn it on.  features gets a list of names. */
+	int (*probe)(u64 off, char *missing, size_t missing_len, char *features, size_t features_len);
 	int (*cpu_enable)(void);
 	void (*cpu_disable)(void);
+	/* Before each entry to ring 3: what SYSCALL and SWAPGS use is the host's again.  NULL: it always is. */
+	void (*ring3)(void);
 
-	int (*vcpu_create)(struct virt_vcpu **out);
+	/* guest_cr4: the bits of CR4 that the guest may set. */
+	int (*vcpu_create)(struct virt_vcpu **out, u64 guest_cr4);
 	void (*vcpu_put)(struct virt_vcpu *v); /* NULL is fine */
 
 	void (*load)(struct virt_vcpu *v, u64 tsc_aux);
@@ -100,6 +108,9 @@ struct virt_ops {
 	int (*msr_set)(struct virt_vcpu *v, u32 msr, u64 value);
 };
 
-extern const struct virt_ops *virt; /* the one that probe found; set once at boot */
+extern const struct virt_ops *virt; /* the one that virt_probe found; set once at boot */
+
+/* Finds the back end for this processor and sets virt; as virt_ops' probe. */
+int virt_probe(u64 off, char *missing, size_t missing_len, char *features, size_t features_len) must_check;
 
 #endif

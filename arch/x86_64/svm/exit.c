@@ -97,6 +97,17 @@ static void decode_interrupted(const struct vmcb *b, struct virt_exit *e)
 	e->interrupted.insn_len = 0;
 }
 
+/* RDPMC is hidden: #GP(0). */
+static void decode_exception(const struct vmcb *b, struct virt_exit *e)
+{
+	bool rdpmc = b->exit_code == SVM_RDPMC;
+	u8 vector = rdpmc ? 13 : (u8)(b->exit_code - SVM_EXCEPTION);
+
+	e->exception = (struct virt_event){ .valid = true, .type = INJECT_EXCEPTION, .vector = vector,
+					    .has_error = WITH_ERROR >> vector & 1,
+					    .error = rdpmc ? 0 : (u32)b->exit_info1 };
+}
+
 void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *e)
 {
 	const struct vmcb *b = v->vmcb;
@@ -107,6 +118,7 @@ void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *e)
 	e->info1 = b->exit_info1;
 	e->info2 = b->exit_info2;
 	e->insn_count = 0;
+	e->refusal = NULL;
 	e->insn_len = svm_features.next_rip && b->next_rip > b->rip && b->next_rip - b->rip <= 15
 		? (u8)(b->next_rip - b->rip) : 0;
 	decode_interrupted(b, e);
@@ -120,11 +132,10 @@ void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *e)
 	case REASON_CR:
 		e->cr.number = code & 15;
 		e->cr.write = code >= SVM_CR_WRITE;
+		e->cr.decoded = e->cr.done = false;
 		break;
 	case REASON_EXCEPTION:
-		e->exception.vector = code == SVM_RDPMC ? 13 : (u8)(code - SVM_EXCEPTION);
-		e->exception.has_error = WITH_ERROR >> e->exception.vector & 1;
-		e->exception.error = code == SVM_RDPMC ? 0 : (u32)b->exit_info1;
+		decode_exception(b, e);
 		break;
 	default:
 		break;

@@ -83,7 +83,7 @@ void svm_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups)
 		s->dr7 = b->dr7;
 	}
 	if (groups & VIRT_XCR0)
-		s->xcr0 = svm_features.xsave && here(v) ? xgetbv(0) : v->xcr0;
+		s->xcr0 = here(v) ? fpu_get_xcr0(&v->fpu) : v->fpu.xcr0;
 }
 
 /* EFER.SVME must be set for VMRUN; the guest does not see it. */
@@ -112,11 +112,8 @@ void svm_state_set(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups)
 		b->dr6 = s->dr6;
 		b->dr7 = s->dr7;
 	}
-	if (groups & VIRT_XCR0) {
-		v->xcr0 = s->xcr0;
-		if (v->loaded && svm_features.xsave)
-			xsetbv(0, s->xcr0);
-	}
+	if (groups & VIRT_XCR0)
+		fpu_set_xcr0(&v->fpu, s->xcr0);
 }
 
 static u64 *msr_place(struct vmcb *b, u32 msr)

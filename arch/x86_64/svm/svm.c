@@ -6,6 +6,7 @@
 #include "arch/x86_64/svm/percpu.h"
 #include "arch/x86_64/table_format.h"
 #include "arch/x86_64/virt_memory.h"
+#include "arch/x86_64/virt_options.h"
 #include "kernel/lib/fmt.h"
 #include "kernel/lib/string.h"
 
@@ -17,7 +18,6 @@
 #define IOPM_SIZE (12 * KIB)
 #define MSRPM_SIZE (8 * KIB)
 #define DEFAULT_PAT 0x0007040600070406ull
-#define XCR0_SWITCHED 0xe7 /* x87, SSE, AVX, AVX-512's three */
 
 #define CR4_WRITE BIT(4) /* intercept_cr_write */
 #define CR8_WRITE BIT(8)
@@ -38,32 +38,24 @@ static int missing(char *to, size_t len, const char *what)
 	return ERR_UNSUPPORTED;
 }
 
-static void detect_fpu(void)
+static bool present(void)
 {
-	u64 supported;
-
-	svm_features.fpu_size = 512;
-	svm_features.xsave = cpuid(1, 0).ecx & BIT(26);
-	if (!svm_features.xsave)
-		return;
-	supported = cpuid(0xd, 0).eax;
-	svm_features.xcr0 = supported & XCR0_SWITCHED;
-	if ((svm_features.xcr0 & 0xe0) != 0xe0)
-		svm_features.xcr0 &= ~0xe0ull;
-	svm_features.fpu_size = cpuid(0xd, 0).ecx;
+	return cpuid(0x80000000, 0).eax >= 0x8000000a && cpuid(0x80000001, 0).ecx & BIT(2);
 }
 
-static int probe(char *why, size_t why_len, char *features, size_t features_len)
+static int probe(u64 off, char *why, size_t why_len, char *features, size_t features_len)
 {
 	struct cpuid svm;
 	u32 edx;
 
-	if (cpuid(0x80000000, 0).eax < 0x8000000a || !(cpuid(0x80000001, 0).ecx & BIT(2)))
+	if (!present())
 		return missing(why, why_len, "the processor has no SVM");
 	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
 		return missing(why, why_len, "SVM is locked off: enable \"SVM Mode\" in the firmware's setup");
 	svm = cpuid(0x8000000a, 0);
-	edx = svm.edx;
+	edx = svm.edx & ~(off & VIRT_SVM_NRIP_SAVE ? FEATURE_NEXT_RIP : 0u) &
+		~(off & VIRT_SVM_FLUSH_BY_ASID ? FEATURE_FLUSH_ASID : 0u) &
+		~(off & VIRT_SVM_DECODE_ASSISTS ? FEATURE_DECODE : 0u);
 	if (!(edx & FEATURE_NPT))
 		return missing(why, why_len, "the processor has no nested paging (NPT)");
 	svm_features.asid_count = svm.ebx;
@@ -71,10 +63,8 @@ static int probe(char *why, size_t why_len, char *features, size_t features_len)
 	svm_features.flush_by_asid = edx & FEATURE_FLUSH_ASID;
 	svm_features.decode_assists = edx & FEATURE_DECODE;
 	svm_features.rdpru = cpuid(0x80000000, 0).eax >= 0x80000008 && cpuid(0x80000008, 0).ebx & BIT(4);
-	detect_fpu();
-	fmt_print(features, features_len, "npt %u-asids%s%s%s%s", svm.ebx, edx & FEATURE_NEXT_RIP ? " nrip-save" : "",
-		  edx & FEATURE_DECODE ? " decode-assists" : "", edx & FEATURE_FLUSH_ASID ? " flush-by-asid" : "",
-		  svm_features.xsave ? " xsave" : "");
+	fmt_print(features, features_len, "npt %u-asids%s%s%s", svm.ebx, edx & FEATURE_NEXT_RIP ? " nrip-save" : "",
+		  edx & FEATURE_DECODE ? " decode-assists" : "", edx & FEATURE_FLUSH_ASID ? " flush-by-asid" : "");
 	return 0;
 }
 
@@ -126,7 +116,7 @@ static void vcpu_put(struct virt_vcpu *v)
 	if (!v)
 		return;
 	virt_memory_free(v->vmcb, sizeof(*v->vmcb));
-	virt_memory_free(v->fpu, svm_features.fpu_size);
+	fpu_fini(&v->fpu);
 	virt_memory_free(v, sizeof(*v));
 }
 
@@ -149,27 +139,26 @@ static void vmcb_init(struct vmcb *b)
 	b->efer = EFER_SVME;
 }
 
-static int vcpu_create(struct virt_vcpu **out)
+/* Every MOV to CR4 is intercepted, so that the kernel looks at the bits. */
+static int vcpu_create(struct virt_vcpu **out, u64 guest_cr4)
 {
 	struct virt_vcpu *v = virt_memory_alloc(sizeof(*v));
 
 	if (!v)
 		return ERR_NOMEM;
 	v->vmcb = virt_memory_alloc(sizeof(*v->vmcb));
-	v->fpu = virt_memory_alloc(svm_features.fpu_size);
-	if (!v->vmcb || !v->fpu) {
+	if (!v->vmcb || fpu_init(&v->fpu)) {
 		vcpu_put(v);
 		return ERR_NOMEM;
 	}
 	vmcb_init(v->vmcb);
-	svm_fpu_init(v);
 	*out = v;
 	return 0;
 }
 
 static void load(struct virt_vcpu *v, u64 tsc_aux)
 {
-	svm_fpu_load(v);
+	fpu_load(&v->fpu);
 	if (v->vmcb->dr7 & 0xff)
 		svm_dr_load(v);
 	svm_tsc_aux(tsc_aux);
@@ -180,7 +169,7 @@ static void load(struct virt_vcpu *v, u64 tsc_aux)
 static void leave(struct virt_vcpu *v)
 {
 	svm_dr_save(v);
-	svm_fpu_save(v);
+	fpu_save(&v->fpu);
 	v->loaded = false;
 }
 
@@ -301,7 +290,7 @@ static void single_step(struct virt_vcpu *v, struct virt_event *e)
 
 static u64 get_cr3(struct virt_vcpu *v) { return v->vmcb->cr3; }
 static u64 get_cr4(struct virt_vcpu *v) { return v->vmcb->cr4; }
-static u64 get_xcr0(struct virt_vcpu *v) { return v->loaded && svm_features.xsave ? xgetbv(0) : v->xcr0; }
+static u64 get_xcr0(struct virt_vcpu *v) { return fpu_get_xcr0(&v->fpu); }
 static void set_cr2(struct virt_vcpu *v, u64 value) { v->vmcb->cr2 = value; }
 static void set_tsc_offset(struct virt_vcpu *v, u64 offset) { v->vmcb->tsc_offset = offset; }
 
@@ -327,7 +316,8 @@ static bool flat_code(struct virt_vcpu *v)
 }
 
 const struct virt_ops svm_ops = {
-	.name = "SVM", .stage2 = &table_format_npt, .probe = probe, .cpu_enable = cpu_enable, .cpu_disable = cpu_disable,
+	.name = "SVM", .stage2 = &table_format_npt, .present = present, .probe = probe,
+	.cpu_enable = cpu_enable, .cpu_disable = cpu_disable,
 	.vcpu_create = vcpu_create, .vcpu_put = vcpu_put, .load = load, .leave = leave, .run = run,
 	.get = svm_state_get, .set = svm_state_set, .can_interrupt = can_interrupt, .can_nmi = can_nmi,
 	.inject = inject, .cancel = cancel, .window = window, .clear_shadow = clear_shadow, .shadow = shadow,

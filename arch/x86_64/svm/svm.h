@@ -2,13 +2,13 @@
 #ifndef ARCH_X86_64_SVM_SVM_H
 #define ARCH_X86_64_SVM_SVM_H
 
+#include "arch/x86_64/fpu.h"
 #include "arch/x86_64/svm/vmcb.h"
 #include "arch/x86_64/virt.h"
 
 struct virt_vcpu {
 	struct vmcb *vmcb;
-	u8 *fpu;             /* XSAVE area, 64-byte aligned */
-	u64 xcr0;            /* the guest's, while it is not loaded */
+	struct fpu fpu;
 	u64 dr[4];           /* DR0-3, while they are not in the processor */
 	bool loaded;         /* on CPU loaded_cpu */
 	u32 loaded_cpu;
@@ -19,11 +19,9 @@ struct virt_vcpu {
 	u64 asid_generation;
 };
 
-struct svm_features { /* CPUID Fn8000_000A, Fn0000_000D */
+struct svm_features { /* CPUID Fn8000_000A */
 	u32 asid_count;
-	bool next_rip, decode_assists, flush_by_asid, xsave, rdpru;
-	u64 xcr0;            /* all that the processor and we can switch */
-	u32 fpu_size;        /* bytes of the XSAVE area for it */
+	bool next_rip, decode_assists, flush_by_asid, rdpru;
 };
 
 extern struct svm_features svm_features;
@@ -39,10 +37,5 @@ int svm_msr_get(struct virt_vcpu *v, u32 msr, u64 *value);
 int svm_msr_set(struct virt_vcpu *v, u32 msr, u64 value);
 void svm_dr_load(struct virt_vcpu *v);
 void svm_dr_save(struct virt_vcpu *v);
-
-/* The FPU and vector registers (fpu.c). */
-void svm_fpu_init(struct virt_vcpu *v);
-void svm_fpu_load(struct virt_vcpu *v);
-void svm_fpu_save(struct virt_vcpu *v);
 
 #endif

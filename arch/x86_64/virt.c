@@ -1,0 +1,22 @@
+/* The choice between the back ends. */
+#include "arch/x86_64/virt.h"
+
+#include "arch/x86_64/svm/svm.h"
+#include "kernel/lib/error.h"
+#include "kernel/lib/string.h"
+
+const struct virt_ops *virt;
+
+static const struct virt_ops *const back_ends[] = { &svm_ops };
+
+int virt_probe(u64 off, char *missing, size_t missing_len, char *features, size_t features_len)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(back_ends); i++) {
+		if (!back_ends[i]->present())
+			continue;
+		virt = back_ends[i];
+		return virt->probe(off, missing, missing_len, features, features_len);
+	}
+	str_copy(missing, missing_len, "the processor has neither SVM nor VMX");
+	return ERR_UNSUPPORTED;
+}
