@@ -179,7 +179,7 @@ struct vcpu_page {
 		u32 error;
 		u64 cr2;    /* for vector 14 */
 	} inject;
-};
+} __attribute__((aligned(PAGE_SIZE)));
 
 struct vcpu_segment {
 	u64 base;
@@ -318,7 +318,7 @@ struct host_info {
 	u32 log_level;           /* enum log_level that reaches the console */
 };
 
-_Static_assert(sizeof(struct vcpu_page) <= PAGE_SIZE, "a vCPU's page");
+_Static_assert(sizeof(struct vcpu_page) == PAGE_SIZE, "a vCPU's page");
 _Static_assert(sizeof(struct abi_info) == 32, "abi_info");
 
 #endif
