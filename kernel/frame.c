@@ -26,9 +26,13 @@ static struct frame *frame_of(hpa_t at)
 	return &frames[index_of(at.v)];
 }
 
-static bool covered(u64 address)
+/* Is there a descriptor for it that nobody has added or claimed yet?  Firmware tells ranges twice. */
+static bool fresh(u64 address)
 {
-	return address >> PAGE_SHIFT > frames_first && (address >> PAGE_SHIFT) - frames_first < frames_count;
+	u64 number = address >> PAGE_SHIFT;
+
+	return number > frames_first && number - frames_first < frames_count &&
+	       frames[number - frames_first].kind == FRAME_RESERVED;
 }
 
 static void account(enum frame_kind kind, s64 count)
@@ -55,8 +59,13 @@ static void list_add(struct pool *p, u32 index, u32 order)
 {
 	struct frame *f = &frames[index];
 
-	*f = (struct frame){ .kind = FRAME_FREE, .order = (u8)order, .node = f->node, .head = 1,
-			     .next = p->heads[order] };
+	/* node is not stored to: other pools look at it to know that the block is not theirs */
+	f->ref = 0;
+	f->kind = FRAME_FREE;
+	f->order = (u8)order;
+	f->head = 1;
+	f->next = p->heads[order];
+	f->prev = 0;
 	if (f->next)
 		frames[f->next].prev = index;
 	p->heads[order] = index;
@@ -82,7 +91,7 @@ static u32 free_buddy(u32 index, u32 order)
 
 	if (buddy == 0 || buddy >= frames_count)
 		return 0;
-	if (!frames[buddy].head || frames[buddy].order != order || frames[buddy].node != frames[index].node)
+	if (frames[buddy].node != frames[index].node || !frames[buddy].head || frames[buddy].order != order)
 		return 0;
 	return (u32)buddy;
 }
@@ -104,8 +113,9 @@ void frame_add(u64 base, u64 len, u32 node)
 	struct pool *p = &pools[node % FRAME_NODES];
 
 	for (u64 at = base; at < base + len; at += PAGE_SIZE) {
-		if (!covered(at))
+		if (!fresh(at))
 			continue;
+		frames[index_of(at)].kind = FRAME_FREE; /* also when it ends up inside of a larger block */
 		frames[index_of(at)].node = (u8)(node % FRAME_NODES);
 		spin_lock(&p->lock);
 		block_free(p, index_of(at), 0);
@@ -118,7 +128,7 @@ void frame_add(u64 base, u64 len, u32 node)
 void frame_claim(u64 base, u64 len, enum frame_kind kind)
 {
 	for (u64 at = base; at < base + len; at += PAGE_SIZE) {
-		if (!covered(at))
+		if (!fresh(at))
 			continue;
 		frames[index_of(at)].kind = (u8)kind;
 		frames[index_of(at)].ref = 1;
@@ -133,7 +143,7 @@ static u32 block_take(struct pool *p, u32 order)
 
 	while (found < FRAME_ORDERS && !p->heads[found])
 		found++;
-	if (found == FRAME_ORDERS)
+	if (found >= FRAME_ORDERS)
 		return 0;
 	index = p->heads[found];
 	list_remove(p, index);

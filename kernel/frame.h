@@ -1,4 +1,5 @@
-/* Physical memory: a descriptor for each 4 KiB frame, with a reference count, and a buddy allocator over them.
+/* Physical memory: a descriptor for each 4 KiB frame, with a reference count, and a buddy allocator over
+ * them.
  *
  * Every user of a frame holds a reference; frame_put of the last one frees.  There is no reverse map.
  * Lock: a pool's lock (LOCK_POOL) guards its free lists; ref and the counters are atomic. */
@@ -35,11 +36,11 @@ struct frame {
 _Static_assert(sizeof(struct frame) == 16, "16 bytes for each 4 KiB");
 
 /* Starts the allocator over the frames [first, first + count) with their descriptors in table (zeroed by it);
- * all begin as FRAME_RESERVED.  frame_add gives a range of whole frames to the pool of a node. */
+ * all begin as FRAME_RESERVED.  frame_add gives the reserved frames of a range to the pool of a node. */
 void frame_init(struct frame *table, u64 first, u64 count);
 void frame_add(u64 base, u64 len, u32 node);
 
-/* Marks a range as allocated for ever (or until put), each frame with one reference. */
+/* Marks the reserved frames of a range as allocated for ever (or until put), each with one reference. */
 void frame_claim(u64 base, u64 len, enum frame_kind kind);
 
 /* A block of 2^order frames, its first frame with one reference; .v == 0 when there is none.

@@ -58,7 +58,7 @@ u64 *table_make(const struct table_format *f, hpa_t root, u64 address, u32 level
 			if (!table.v)
 				return NULL;
 			++*tables;
-			*entry = table.v | f->branch;
+			__atomic_store_n(entry, table.v | f->branch, __ATOMIC_RELEASE);
 		} else if (is_leaf(f, *entry, l)) {
 			return NULL;
 		}
