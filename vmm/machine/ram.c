@@ -23,22 +23,21 @@ u32 ram_ranges(u64 memory, struct ram_range *ranges)
 	return n;
 }
 
-/* The firmware's area is RAM too, so that the tables there can be written and ACPI's FACS lock works. */
+/* The firmware's area is RAM too, so that the tables there can be written and ACPI's FACS lock works.  The
+ * empty ROM sockets read as zeroes: Linux reads all of them for tables, which would be 16,000 MMIO exits. */
 int ram_map(const struct machine *m)
 {
 	struct ram_range ranges[RAM_RANGES];
 	u32 count = ram_ranges(m->info.memory, ranges);
+	int error = sys_guest_map(RAM_ROMS, RAM_FIRMWARE - RAM_ROMS, MAP_ROM, 0, 0);
 
-	for (u32 i = 0; i < count; i++) {
-		int error;
+	for (u32 i = 0; !error && i < count; i++) {
 
 		if (ranges[i].base == ECAM_BASE)
 			continue;
 		error = sys_guest_map(ranges[i].base, ranges[i].len, MAP_RAM, 0, 0);
-		if (error)
-			return error;
 	}
-	return 0;
+	return error;
 }
 
 bool ram_contains(u64 memory, u64 base, u64 len)

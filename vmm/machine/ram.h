@@ -6,7 +6,8 @@
 
 struct machine;
 
-#define RAM_LOW_END 0xa0000ull     /* conventional memory; video memory and option ROMs would follow */
+#define RAM_LOW_END 0xa0000ull     /* conventional memory; video memory would follow */
+#define RAM_ROMS 0xc0000ull        /* option ROMs: there are none */
 #define RAM_FIRMWARE 0xe0000ull    /* what a BIOS would occupy: ACPI tables, found by scanning for the RSDP */
 #define RAM_HIGH 0x100000ull
 #define RAM_ABOVE_4G 0x100000000ull
