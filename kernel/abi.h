@@ -144,8 +144,8 @@ struct vcpu_exit {
 	u8 mode;         /* enum cpu_mode */
 	u8 cpl;
 	u8 insn_len;     /* how many bytes of insn are valid (0 to 15): bytes at RIP, not the instruction's length */
-	u8 insn[15];
 	u8 vector;       /* EXIT_EOI */
+	u8 insn[16];     /* (the sixteenth is none of them) */
 	struct {
 		u64 next_rip; /* after the instruction; IN and OUT are complete when RAX and RIP are set */
 		u16 port;

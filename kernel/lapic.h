@@ -67,6 +67,9 @@ void lapic_deadline_write(struct vcpu *v, u64 value);       /* IA32_TSC_DEADLINE
 /* True if MMIO at the local APIC's page reaches it (xAPIC mode, enabled); gpa of that page. */
 bool lapic_mmio(const struct vcpu *v, u64 *gpa);
 
+/* CR8's view of TPR: the priority class, 0 to 15. */
+static inline u8 lapic_class(const struct lapic *l) { return (u8)(l->page[8][0] >> 4 & 15); }
+
 u32 lapic_tpr(const struct vcpu *v);            /* 0-255; CR8 = TPR >> 4 */
 void lapic_set_tpr(struct vcpu *v, u32 tpr);
 

@@ -164,58 +164,99 @@ void vcpu_advance(struct vcpu *v, u32 length)
 
 /* ---- instruction bytes ---- */
 
-static u64 code_address(struct vcpu *v, struct vcpu_state *s)
+/* Translates a code page anew and remembers how.  NULL if it cannot be. */
+static const u8 *translate_page(struct vcpu *v, const struct virt_code *code, u64 address)
 {
-	virt->get(v->hw, s, VIRT_SEGMENTS | VIRT_CONTROL);
-	if (s->efer & EFER_LMA && s->seg[SEG_CS].attr & BIT(9))
-		return v->page->rip;
-	return (s->seg[SEG_CS].base + v->page->rip) & UINT32_MAX;
-}
-
-/* The host's view of the code page, translated anew. */
-static const u8 *translate_page(struct vcpu *v, const struct vcpu_state *s, u64 address)
-{
-	u32 user = (s->seg[SEG_SS].attr >> 5 & 3) == 3 ? ACCESS_USER : 0;
+	struct vcpu_fetch *f = &v->fetch;
 	struct gmem *m = &v->guest->gmem;
-	const u8 *host;
+	u32 user = code->cpl == 3 ? ACCESS_USER : 0;
 	u64 gpa;
 
-	if (walk_translate(v, address, ACCESS_FETCH | user, &gpa))
+	f->host = NULL;
+	f->trace.count = 0;
+	if (walk_traced(v, address, ACCESS_FETCH | user, &gpa, &f->trace))
 		return NULL;
+	f->code = *code;
+	f->page = address & PAGE_MASK;
+	f->rip_page = v->page->rip - (code->address - f->page);
 	spin_lock(&m->lock);
-	host = gmem_peek(m, gpa & PAGE_MASK);
-	v->fetch = (struct vcpu_fetch){ s->cr3, address & PAGE_MASK, m->generation, host };
+	f->generation = m->generation;
+	f->host = gmem_peek(m, gpa & PAGE_MASK);
+	for (u32 i = 0; i < f->trace.count && i < ARRAY_SIZE(f->trace.step); i++) {
+		f->trace.step[i].host = (const u64 *)gmem_peek(m, f->trace.step[i].gpa);
+		if (!f->trace.step[i].host)
+			f->trace.count = 5;
+	}
 	spin_unlock(&m->lock);
-	return host;
+	return f->host;
 }
 
-static u32 copy_code(struct vcpu *v, const u8 *page, u64 address, u8 *bytes, u32 len)
+/* Does the remembered translation still hold?  gmem locked: its frames cannot go. */
+static bool still_there(const struct vcpu *v, const struct virt_code *code)
+{
+	const struct vcpu_fetch *f = &v->fetch;
+
+	if ((code->address & PAGE_MASK) != f->page || code->cr3 != f->code.cr3 || code->mode != f->code.mode ||
+	    code->cpl != f->code.cpl || f->generation != v->guest->gmem.generation || !f->host ||
+	    f->trace.count > ARRAY_SIZE(f->trace.step))
+		return false;
+	for (u32 i = 0; i < f->trace.count; i++)
+		if (*(volatile const u64 *)f->trace.step[i].host != f->trace.step[i].value)
+			return false;
+	return true;
+}
+
+static u32 copy_code(struct vcpu *v, u64 address, u8 *bytes, u32 len)
 {
 	struct gmem *m = &v->guest->gmem;
 	u32 part = (u32)MIN(len, PAGE_SIZE - address % PAGE_SIZE);
-	bool valid;
 
-	spin_lock(&m->lock); /* while it is held the frame cannot go */
-	valid = m->generation == v->fetch.generation;
-	if (valid)
-		memcpy(bytes, page + address % PAGE_SIZE, part);
+	spin_lock(&m->lock);
+	if (m->generation == v->fetch.generation)
+		memcpy(bytes, v->fetch.host + address % PAGE_SIZE, part);
+	else
+		part = 0;
 	spin_unlock(&m->lock);
-	return valid ? part : 0;
+	return part;
 }
 
-u32 vcpu_fetch(struct vcpu *v, u8 *bytes)
+static u32 fetch_slowly(struct vcpu *v, const struct virt_code *code, u8 *bytes)
 {
-	struct vcpu_state s;
-	u64 address = code_address(v, &s);
-	const u8 *page = translate_page(v, &s, address);
-	u32 n = page ? copy_code(v, page, address, bytes, 15) : 0;
+	u64 address = code->address;
+	u32 n = translate_page(v, code, address) ? copy_code(v, address, bytes, 15) : 0;
 
-	if (n && n < 15) {
-		page = translate_page(v, &s, address + n);
-		if (page)
-			n += copy_code(v, page, address + n, bytes + n, 15 - n);
-	}
+	if (n && n < 15 && translate_page(v, code, address + n))
+		n += copy_code(v, address + n, bytes + n, 15 - n);
 	return n;
+}
+
+u32 vcpu_fetch(struct vcpu *v, struct virt_code *code, u8 *bytes)
+{
+	struct gmem *m = &v->guest->gmem;
+	bool hit;
+
+	virt->code(v->hw, v->page, code);
+	spin_lock(&m->lock);
+	hit = code->address % PAGE_SIZE <= PAGE_SIZE - 16 && still_there(v, code);
+	if (hit) {
+		const u64 *from = (const u64 *)(v->fetch.host + code->address % PAGE_SIZE);
+		u64 *to = (u64 *)bytes;
+
+		to[0] = from[0];
+		to[1] = from[1];
+	}
+	spin_unlock(&m->lock);
+	return hit ? 15 : fetch_slowly(v, code, bytes);
+}
+
+bool vcpu_code_is(const struct vcpu *v, u8 first, u8 second)
+{
+	const struct vcpu_fetch *f = &v->fetch;
+	u64 offset = v->page->rip - f->rip_page;
+	const u8 *at = f->host + offset;
+
+	return offset < PAGE_SIZE - 1 && f->generation == v->guest->gmem.generation && f->host && at[0] == first &&
+	       at[1] == second;
 }
 
 /* ---- what cpuid.c, msr.c and lapic.c need ---- */

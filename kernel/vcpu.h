@@ -10,6 +10,7 @@
 #include "kernel/lapic.h"
 #include "kernel/lib/types.h"
 #include "kernel/timer.h"
+#include "kernel/walk.h"
 
 struct guest;
 struct thread;
@@ -48,10 +49,14 @@ struct vcpu {
 	u64 generation;          /* o, of the guest memory's translations that it may have cached */
 	struct timer timer;      /* o, the local APIC's */
 
-	/* The code page of the last fetch: a hint that is checked against the instruction found there; o */
+	/* The code page of the last fetch, and the guest's table entries that led to it: good as long as they
+	 * have these values.  o */
 	struct vcpu_fetch {
-		u64 cr3, page, generation;
+		u64 page, rip_page; /* its linear address, and as RIP sees it (CS.base apart) */
+		u64 generation;
 		const u8 *host;
+		struct virt_code code;
+		struct walk_trace trace;
 	} fetch;
 
 	struct virt_exit exit;   /* o, the last one */
@@ -98,8 +103,13 @@ void vcpu_inject_fault(struct vcpu *v, u8 vector, bool has_error, u32 error);
 /* Goes on after an instruction of length bytes that was completed in software. */
 void vcpu_advance(struct vcpu *v, u32 length);
 
-/* Up to 15 bytes at RIP; returns how many could be read. */
-u32 vcpu_fetch(struct vcpu *v, u8 *bytes);
+/* Up to 15 bytes at RIP and where that is; returns how many could be read.  bytes has room for 16. */
+u32 vcpu_fetch(struct vcpu *v, struct virt_code *code, u8 *bytes);
+
+/* Does the code page of the last fetch, if RIP is still in it, show these two bytes at RIP?  Only for an
+ * instruction that the processor has named: then they can hardly be another one of the same opcode, so the
+ * guest's tables are not looked at again. */
+bool vcpu_code_is(const struct vcpu *v, u8 first, u8 second);
 
 /* ---- the processor's identity and MSRs: cpuid.c, msr.c ---- */
 

@@ -14,72 +14,49 @@
 #define VECTOR_MC 18
 #define HYPERCALL_NONE (-1000ll) /* KVM_ENOSYS */
 
-static enum insn_mode insn_mode_of(enum cpu_mode mode)
+static enum insn_mode insn_mode_of(u32 mode)
 {
 	return mode == MODE_LONG ? INSN_64 : mode == MODE_PROT32 ? INSN_32 : INSN_16;
-}
-
-static enum cpu_mode mode_of(const struct vcpu_state *s, u64 rflags)
-{
-	if (!(s->cr0 & CR0_PE))
-		return MODE_REAL;
-	if (s->efer & EFER_LMA && s->seg[SEG_CS].attr & BIT(9))
-		return MODE_LONG;
-	if (rflags & RFLAGS_VM && !(s->efer & EFER_LMA))
-		return MODE_VM86;
-	return s->seg[SEG_CS].attr & BIT(10) ? MODE_PROT32 : MODE_PROT16;
 }
 
 /* Fills the parts of the page's exit that an emulator starts from. */
 static void tell_instruction(struct vcpu *v, const struct virt_exit *exit)
 {
 	struct vcpu_exit *out = &v->page->exit;
-	struct vcpu_state s;
+	struct virt_code code;
 
-	virt->get(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL);
-	out->mode = (u8)mode_of(&s, v->page->rflags);
-	out->cpl = s.seg[SEG_SS].attr >> 5 & 3;
 	if (exit->insn_count) {
-		memcpy(out->insn, exit->insn, sizeof(out->insn));
+		virt->code(v->hw, v->page, &code);
+		memcpy(out->insn, exit->insn, sizeof(exit->insn));
 		out->insn_len = exit->insn_count;
 	} else {
-		out->insn_len = (u8)vcpu_fetch(v, out->insn);
+		out->insn_len = (u8)vcpu_fetch(v, &code, out->insn);
 	}
+	out->mode = code.mode;
+	out->cpl = code.cpl;
 }
 
-/* The code page of the last fetch, if RIP is still in it and the page is still there. */
-static const u8 *cached_code(struct vcpu *v, u64 cr3)
-{
-	u64 rip = v->page->rip;
-
-	if ((rip & PAGE_MASK) != v->fetch.page || cr3 != v->fetch.cr3 || !v->fetch.host ||
-	    v->fetch.generation != v->guest->gmem.generation || rip % PAGE_SIZE > PAGE_SIZE - 2)
-		return NULL;
-	return v->fetch.host + rip % PAGE_SIZE;
-}
-
-/* The length of the instruction at RIP, whose two opcode bytes are known: told by the processor, or found in
- * the cached code page without prefixes, or decoded.  0: it cannot be fetched. */
+/* The length of the instruction at RIP, two opcode bytes of which are known: told by the processor, seen
+ * without prefixes, or decoded.  0: it cannot be fetched. */
 static u32 length_of(struct vcpu *v, const struct virt_exit *exit, u8 first, u8 second)
 {
-	const u8 *code;
-	u8 bytes[15];
-	struct vcpu_state s;
+	struct virt_code code;
+	u8 bytes[16];
 	int length;
 	u32 n;
 
 	if (exit->insn_len)
 		return exit->insn_len;
-	code = virt->flat_code(v->hw) ? cached_code(v, virt->cr3(v->hw)) : NULL;
-	if (code && code[0] == first && code[1] == second)
+	if (vcpu_code_is(v, first, second))
 		return 2;
-	n = vcpu_fetch(v, bytes);
-	virt->get(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL);
-	length = insn_length(bytes, n, insn_mode_of(mode_of(&s, v->page->rflags)));
+	n = vcpu_fetch(v, &code, bytes);
+	if (n >= 2 && bytes[0] == first && bytes[1] == second)
+		return 2;
+	length = insn_length(bytes, n, insn_mode_of(code.mode));
 	return length > 0 ? (u32)length : 0;
 }
 
-/* Completes an instruction of two opcode bytes (HLT, of one, has 0 as second). */
+/* Completes an instruction of two opcode bytes. */
 static enum step advance(struct vcpu *v, const struct virt_exit *exit, u8 first, u8 second)
 {
 	u32 length = length_of(v, exit, first, second);
@@ -211,13 +188,12 @@ static enum step exit_stage2(struct thread *t, struct vcpu *v, const struct virt
 /* The register of MOV to a control register, from the instruction: the processor does not tell it. */
 static bool decode_cr(struct vcpu *v, struct virt_exit *exit)
 {
-	struct vcpu_state s;
+	struct virt_code code;
 	struct insn insn;
-	u8 bytes[15];
+	u8 bytes[16];
+	u32 n = vcpu_fetch(v, &code, bytes);
 
-	virt->get(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL);
-	if (insn_decode(&insn, bytes, vcpu_fetch(v, bytes), insn_mode_of(mode_of(&s, v->page->rflags))) ||
-	    insn.map != INSN_MAP_0F || insn.opcode != 0x22)
+	if (insn_decode(&insn, bytes, n, insn_mode_of(code.mode)) || insn.map != INSN_MAP_0F || insn.opcode != 0x22)
 		return false;
 	exit->cr.gpr = insn.rm & 15;
 	exit->cr.wide = insn.mode == INSN_64;

@@ -21,8 +21,9 @@ static void report_code(struct vcpu *v)
 {
 	static const char digits[] = "0123456789abcdef";
 	char text[15 * 3 + 1] = "";
-	u8 bytes[15];
-	u32 n = vcpu_fetch(v, bytes);
+	struct virt_code where;
+	u8 bytes[16];
+	u32 n = vcpu_fetch(v, &where, bytes);
 
 	for (u32 i = 0; i < n; i++) {
 		text[i * 3] = digits[bytes[i] >> 4];

@@ -128,11 +128,10 @@ static void leave_soon(struct host_cpu *cpu)
  * the shadow at VMRUN, so that HLT is completed here (CPL 0: others' fault). */
 static void halt_in_shadow(struct vcpu *v)
 {
-	struct vcpu_state s;
-	u8 bytes[15];
+	struct virt_code code;
+	u8 bytes[16];
 
-	virt->get(v->hw, &s, VIRT_SEGMENTS);
-	if (v->event.valid || s.seg[SEG_SS].attr & 0x60 || !vcpu_fetch(v, bytes) || bytes[0] != OPCODE_HLT)
+	if (v->event.valid || !vcpu_fetch(v, &code, bytes) || code.cpl || bytes[0] != OPCODE_HLT)
 		return;
 	v->activity = ACTIVITY_HALT;
 	vcpu_advance(v, 1);
@@ -184,7 +183,13 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 	return ENTER;
 }
 
-/* Everything that must be looked at before an entry, each in a compare when there is nothing. */
+/* Is there anything to look at before an entry?  (A hold comes with a request.) */
+static inline bool anything_waits(const struct vcpu *v)
+{
+	return v->requests | v->lapic.irr_words | v->lapic.posted_any | v->extint | v->event.valid | v->nmi_pending |
+	       (v->activity != ACTIVITY_RUN);
+}
+
 static enum step prepare(struct thread *t, struct vcpu *v)
 {
 	if (v->requests)
@@ -193,14 +198,8 @@ static enum step prepare(struct thread *t, struct vcpu *v)
 		return park(v);
 	if (v->parked)
 		unpark(v);
-	if (v->page->rip != v->exit_rip) /* an instruction was completed in software, here or in ring 3 */
-		virt->clear_shadow(v->hw);
-	else if (v->page->rflags & RFLAGS_IF && virt->shadow(v->hw))
+	if (v->page->rflags & RFLAGS_IF && virt->shadow(v->hw))
 		halt_in_shadow(v);
-	if (v->page->inject.valid)
-		take_fault(v);
-	if (v->awaiting_intack)
-		take_intack(v);
 	if (v->activity != ACTIVITY_RUN) {
 		if (v->activity == ACTIVITY_WAIT_SIPI || !wakes_halt(v))
 			return STEP_BLOCK;
@@ -251,8 +250,7 @@ static enum step enter(struct thread *t, struct vcpu *v)
 {
 	struct gmem *m = &v->guest->gmem;
 	struct virt_exit *exit = &v->exit;
-	u32 tpr = lapic_tpr(v);
-	u8 cr8 = (u8)(tpr >> 4);
+	u8 tpr = lapic_class(&v->lapic), cr8 = tpr;
 	u64 generation;
 	bool flush;
 	int error;
@@ -271,7 +269,7 @@ static enum step enter(struct thread *t, struct vcpu *v)
 	error = virt->run(v->hw, v->page, m->root, flush, &cr8, exit);
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
 	v->exit_rip = v->page->rip;
-	if (cr8 != tpr >> 4)
+	if (cr8 != tpr)
 		lapic_set_tpr(v, (u32)cr8 << 4);
 	count_exit(v, exit->reason);
 	if (exit->interrupted.valid)
@@ -284,14 +282,23 @@ enum step vcpu_step(struct thread *t)
 	struct vcpu *v = t->vcpu;
 	struct host_cpu *cpu = host_cpu();
 	enum step s;
+	bool look;
 
 	if (t->process->dying)
 		return STEP_EXIT;
 	if (cpu->loaded != v)
 		vcpu_load(cpu, v);
 	t->silent_since = t->run_cycles;
+	if (v->page->inject.valid)
+		take_fault(v);
+	if (v->awaiting_intack)
+		take_intack(v);
+	if (v->page->rip != v->exit_rip) /* ring 3 has completed an instruction */
+		virt->clear_shadow(v->hw);
+	look = v->parked || v->guest->hold;
 	do {
-		s = prepare(t, v);
+		s = look || anything_waits(v) ? prepare(t, v) : ENTER;
+		look = false;
 		if (s == ENTER)
 			s = enter(t, v);
 	} while (s == STEP_AGAIN && t->step == vcpu_step && !cpu->resched);

@@ -26,6 +26,7 @@ struct walk {
 	u64 rflags;
 	u32 access;
 	bool wide;          /* 8-byte entries */
+	struct walk_trace *trace; /* NULL: not wanted */
 	u64 rights;         /* PTE_WRITE, PTE_USER of all levels and-ed; PTE_NX or-ed */
 };
 
@@ -49,6 +50,18 @@ static int entry_read(const struct walk *w, u64 at, u64 *entry)
 		return error;
 	*entry = w->wide ? word : (u32)(word >> (at & 4) * 8);
 	return 0;
+}
+
+static void record(const struct walk *w, u64 at, u64 entry)
+{
+	struct walk_trace *t = w->trace;
+
+	if (!t)
+		return;
+	if (!w->wide)
+		t->count = 5;
+	else if (t->count < 4)
+		t->step[t->count].gpa = at, t->step[t->count++].value = entry;
 }
 
 /* Sets bits in an entry as the processor does.  Only this vCPU's software walk may lose a race against
@@ -101,12 +114,14 @@ static s64 descend(struct walk *w, u64 table, u32 level, u64 gva, u64 *gpa)
 		if (!leaf) {
 			if (!pdpt_pae)
 				entry_mark(w, at, entry, PTE_ACCESSED);
+			record(w, at, pdpt_pae ? entry : entry | PTE_ACCESSED);
 			table = entry & (w->wide ? PTE_ADDRESS : 0xfffff000ull);
 			continue;
 		}
 		if (!allowed(w))
 			return fault(w, FAULT_PRESENT);
 		entry_mark(w, at, entry, PTE_ACCESSED | (w->access & ACCESS_WRITE ? PTE_DIRTY : 0));
+		record(w, at, entry | PTE_ACCESSED | (w->access & ACCESS_WRITE ? PTE_DIRTY : 0));
 		table = entry & (w->wide ? PTE_ADDRESS : 0xfffff000ull) & ~(BIT(shift) - 1);
 		if (!w->wide && level) /* PSE-36: bits 13-20 are 32-39 */
 			table = (entry & 0xffc00000ull) | (entry >> 13 & 0xff) << 32;
@@ -117,7 +132,12 @@ static s64 descend(struct walk *w, u64 table, u32 level, u64 gva, u64 *gpa)
 
 s64 walk_translate(struct vcpu *v, u64 gva, u32 access, u64 *gpa)
 {
-	struct walk w = { .m = &v->guest->gmem, .access = access, .rflags = v->page->rflags,
+	return walk_traced(v, gva, access, gpa, NULL);
+}
+
+s64 walk_traced(struct vcpu *v, u64 gva, u32 access, u64 *gpa, struct walk_trace *trace)
+{
+	struct walk w = { .m = &v->guest->gmem, .access = access, .rflags = v->page->rflags, .trace = trace,
 			  .rights = PTE_WRITE | PTE_USER };
 
 	virt->get(v->hw, &w.s, VIRT_CONTROL);

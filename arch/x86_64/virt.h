@@ -42,6 +42,14 @@ struct virt_exit {
 	};
 };
 
+/* Where the guest executes. */
+struct virt_code {
+	u64 address; /* linear, of RIP */
+	u64 cr3;
+	u8 mode;     /* enum cpu_mode */
+	u8 cpl;
+};
+
 /* Groups of struct vcpu_state for get and set. */
 enum virt_state {
 	VIRT_SEGMENTS = 1 << 0, /* seg, gdtr, idtr */
@@ -95,11 +103,10 @@ struct virt_ops {
 	/* The trap after a stepped instruction: DR6.BS and #DB into *e. */
 	void (*single_step)(struct virt_vcpu *v, struct virt_event *e);
 	void (*cancel)(struct virt_vcpu *v, struct virt_event *e); /* no entry after all: *e gets back what inject took */
-	u64 (*cr3)(struct virt_vcpu *v);
 	u64 (*cr4)(struct virt_vcpu *v);
 	void (*set_cr2)(struct virt_vcpu *v, u64 value);
 	int (*set_cr4)(struct virt_vcpu *v, u64 value); /* MOV to CR4; ERR_INVAL where it faults */
-	bool (*flat_code)(struct virt_vcpu *v);         /* 64-bit code, or CS.base 0: RIP is linear */
+	void (*code)(struct virt_vcpu *v, const struct vcpu_page *page, struct virt_code *c);
 	u64 (*xcr0)(struct virt_vcpu *v);
 
 	void (*set_tsc_offset)(struct virt_vcpu *v, u64 offset);

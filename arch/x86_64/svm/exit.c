@@ -13,43 +13,29 @@
 #define NPF_FETCH BIT(4)
 #define NPF_TABLE_WALK BIT(33)
 
+static const u8 reasons[SVM_RDPRU + 1] = {
+	[SVM_CR_READ ... SVM_DR_READ - 1] = REASON_CR,
+	[SVM_DR_READ ... SVM_EXCEPTION - 1] = REASON_DR,
+	[SVM_EXCEPTION ... SVM_INTR - 1] = REASON_EXCEPTION,
+	[SVM_INTR] = REASON_INTERRUPT, [SVM_NMI] = REASON_NMI, [SVM_SMI] = REASON_OTHER,
+	[SVM_INIT] = REASON_INTERRUPT, [SVM_VINTR] = REASON_WINDOW,
+	[SVM_VINTR + 1 ... SVM_RDPMC - 1] = REASON_OTHER,
+	[SVM_RDPMC] = REASON_EXCEPTION, [SVM_RDPMC + 1 ... SVM_CPUID - 1] = REASON_OTHER,
+	[SVM_CPUID] = REASON_CPUID, [SVM_RSM] = REASON_OTHER, [SVM_IRET] = REASON_WINDOW,
+	[SVM_SWINT] = REASON_OTHER, [SVM_INVD] = REASON_WBINVD, [SVM_PAUSE] = REASON_PAUSE,
+	[SVM_HLT] = REASON_HLT, [SVM_INVLPG] = REASON_OTHER, [SVM_INVLPGA] = REASON_INVALID_OPCODE,
+	[SVM_IOIO] = REASON_IO, [SVM_MSR] = REASON_MSR_READ, [SVM_TASK_SWITCH] = REASON_TASK_SWITCH,
+	[SVM_FERR] = REASON_OTHER, [SVM_SHUTDOWN] = REASON_SHUTDOWN, [SVM_VMRUN] = REASON_INVALID_OPCODE,
+	[SVM_VMMCALL] = REASON_HYPERCALL, [SVM_VMLOAD ... SVM_SKINIT] = REASON_INVALID_OPCODE,
+	[SVM_RDTSCP ... SVM_ICEBP] = REASON_OTHER, [SVM_WBINVD] = REASON_WBINVD,
+	[SVM_MONITOR ... SVM_MWAIT_ARMED] = REASON_INVALID_OPCODE, [SVM_XSETBV] = REASON_XSETBV, [SVM_RDPRU] = REASON_INVALID_OPCODE,
+};
+
 static enum vcpu_reason reason_of(u64 code)
 {
-	switch (code) {
-	case SVM_INTR: return REASON_INTERRUPT;
-	case SVM_NMI: return REASON_NMI;
-	case SVM_INIT: return REASON_INTERRUPT;
-	case SVM_VINTR:
-	case SVM_IRET: return REASON_WINDOW;
-	case SVM_CPUID: return REASON_CPUID;
-	case SVM_INVD:
-	case SVM_WBINVD: return REASON_WBINVD;
-	case SVM_PAUSE: return REASON_PAUSE;
-	case SVM_HLT: return REASON_HLT;
-	case SVM_IOIO: return REASON_IO;
-	case SVM_SHUTDOWN: return REASON_SHUTDOWN;
-	case SVM_VMMCALL: return REASON_HYPERCALL;
-	case SVM_INVLPGA:
-	case SVM_VMRUN:
-	case SVM_VMLOAD:
-	case SVM_VMSAVE:
-	case SVM_STGI:
-	case SVM_CLGI:
-	case SVM_SKINIT:
-	case SVM_MONITOR:
-	case SVM_MWAIT:
-	case SVM_MWAIT_ARMED:
-	case SVM_RDPRU: return REASON_INVALID_OPCODE;
-	case SVM_XSETBV: return REASON_XSETBV;
-	case SVM_NPF: return REASON_STAGE2;
-	}
-	if (code < SVM_DR_READ)
-		return REASON_CR;
-	if (code < SVM_EXCEPTION)
-		return REASON_DR;
-	if (code < SVM_INTR || code == SVM_RDPMC)
-		return REASON_EXCEPTION;
-	return REASON_OTHER;
+	if (code <= SVM_RDPRU)
+		return reasons[code];
+	return code == SVM_NPF ? REASON_STAGE2 : REASON_OTHER;
 }
 
 static void decode_io(const struct vmcb *b, struct virt_exit *e)
@@ -88,7 +74,7 @@ static void decode_interrupted(const struct vmcb *b, struct virt_exit *e)
 	u64 info = b->exit_int_info;
 	u8 type = info >> EVENT_TYPE_SHIFT & 7, vector = (u8)info;
 
-	e->interrupted.valid = info & EVENT_VALID && type != INJECT_SOFTWARE &&
+	e->interrupted.valid = type != INJECT_SOFTWARE &&
 			       !(type == INJECT_EXCEPTION && (vector == 3 || vector == 4));
 	e->interrupted.type = type;
 	e->interrupted.vector = vector;
@@ -121,7 +107,9 @@ void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *e)
 	e->refusal = NULL;
 	e->insn_len = svm_features.next_rip && b->next_rip > b->rip && b->next_rip - b->rip <= 15
 		? (u8)(b->next_rip - b->rip) : 0;
-	decode_interrupted(b, e);
+	e->interrupted.valid = false;
+	if (b->exit_int_info & EVENT_VALID)
+		decode_interrupted(b, e);
 	switch (e->reason) {
 	case REASON_IO:
 		decode_io(b, e);

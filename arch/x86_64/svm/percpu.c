@@ -1,19 +1,10 @@
 /* Per-CPU state of SVM.  Only its own CPU touches it. */
 #include "arch/x86_64/svm/percpu.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/registers.h"
 #include "arch/x86_64/svm/svm.h"
 #include "arch/x86_64/virt_memory.h"
 #include "kernel/lib/error.h"
-
-struct svm_cpu {
-	u64 host_vmcb;
-	u32 next_asid;
-	u64 generation; /* of ASIDs; from 1 */
-	u64 tsc_aux;
-	bool has_rdtscp;
-};
 
 int svm_cpu_enable(void)
 {
@@ -34,19 +25,9 @@ int svm_cpu_enable(void)
 	return 0;
 }
 
-static struct svm_cpu *self(void)
-{
-	return cpu_self()->virt;
-}
-
-u64 svm_host_vmcb(void)
-{
-	return self()->host_vmcb;
-}
-
 void svm_tsc_aux(u64 value)
 {
-	struct svm_cpu *c = self();
+	struct svm_cpu *c = svm_cpu_self();
 
 	if (!c->has_rdtscp || c->tsc_aux == value)
 		return;
@@ -54,13 +35,10 @@ void svm_tsc_aux(u64 value)
 	wrmsr(MSR_TSC_AUX, value);
 }
 
-void svm_asid(struct virt_vcpu *v, bool flush)
+void svm_asid_renew(struct svm_cpu *c, struct virt_vcpu *v, bool flush)
 {
-	struct svm_cpu *c = self();
-	u32 cpu = cpu_self()->index;
-
 	v->vmcb->tlb_control = TLB_NOTHING;
-	if (v->asid_generation == c->generation && v->asid_cpu == cpu) {
+	if (v->asid_generation == c->generation && v->asid_cpu == c) {
 		if (!flush)
 			return;
 		if (svm_features.flush_by_asid) {
@@ -75,5 +53,5 @@ void svm_asid(struct virt_vcpu *v, bool flush)
 	}
 	v->vmcb->asid = c->next_asid++;
 	v->asid_generation = c->generation;
-	v->asid_cpu = cpu;
+	v->asid_cpu = c;
 }

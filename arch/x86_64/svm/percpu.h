@@ -2,17 +2,28 @@
 #ifndef ARCH_X86_64_SVM_PERCPU_H
 #define ARCH_X86_64_SVM_PERCPU_H
 
+#include "arch/x86_64/cpu.h"
 #include "kernel/lib/types.h"
 
 struct virt_vcpu;
 
 int svm_cpu_enable(void); /* 0 or ERR_NOMEM */
 
-/* Physical address of the VMCB with this CPU's FS, GS, TR and SYSCALL registers. */
-u64 svm_host_vmcb(void);
+struct svm_cpu {
+	u64 host_vmcb;  /* physical: this CPU's FS, GS, TR and SYSCALL registers */
+	u64 generation; /* of ASIDs; from 1 */
+	u32 next_asid;
+	bool has_rdtscp;
+	u64 tsc_aux;
+};
+
+static inline struct svm_cpu *svm_cpu_self(void)
+{
+	return cpu_self()->virt;
+}
 
 /* Gives v an ASID that is good here, and a fresh one when its translations are to be forgotten. */
-void svm_asid(struct virt_vcpu *v, bool flush);
+void svm_asid_renew(struct svm_cpu *c, struct virt_vcpu *v, bool flush);
 
 /* Loads TSC_AUX for RDTSCP, if it is not there yet. */
 void svm_tsc_aux(u64 value);

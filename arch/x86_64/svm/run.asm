@@ -65,15 +65,6 @@ svm_enter:
 	pop r12
 	pop rbp
 	pop rbx
-	; nothing of the guest's stays in registers that C may read before it writes them
-	xor ecx, ecx
-	xor edx, edx
-	xor esi, esi
-	xor edi, edi
-	xor r8d, r8d
-	xor r9d, r9d
-	xor r10d, r10d
-	xor r11d, r11d
 	cld
 	ret
 

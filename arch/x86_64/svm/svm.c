@@ -245,9 +245,11 @@ static void follow_iret(struct virt_vcpu *v)
 
 static int run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 *cr8, struct virt_exit *exit)
 {
+	struct svm_cpu *c = svm_cpu_self();
 	struct vmcb *b = v->vmcb;
 
-	svm_asid(v, flush);
+	if (flush || b->tlb_control || v->asid_cpu != c || v->asid_generation != c->generation)
+		svm_asid_renew(c, v, flush);
 	b->nested_cr3 = root.v;
 	b->rax = page->gpr[GPR_RAX];
 	b->rsp = page->gpr[GPR_RSP];
@@ -255,7 +257,7 @@ static int run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flu
 	b->rflags = page->rflags;
 	b->vintr = (b->vintr & ~(u64)VINTR_TPR) | *cr8;
 
-	svm_enter((u64)b, page->gpr, svm_host_vmcb());
+	svm_enter((u64)b, page->gpr, c->host_vmcb);
 
 	page->gpr[GPR_RAX] = b->rax;
 	page->gpr[GPR_RSP] = b->rsp;
@@ -288,7 +290,6 @@ static void single_step(struct virt_vcpu *v, struct virt_event *e)
 	*e = (struct virt_event){ .valid = true, .type = INJECT_EXCEPTION, .vector = EXCEPTION_DB };
 }
 
-static u64 get_cr3(struct virt_vcpu *v) { return v->vmcb->cr3; }
 static u64 get_cr4(struct virt_vcpu *v) { return v->vmcb->cr4; }
 static u64 get_xcr0(struct virt_vcpu *v) { return fpu_get_xcr0(&v->fpu); }
 static void set_cr2(struct virt_vcpu *v, u64 value) { v->vmcb->cr2 = value; }
@@ -310,9 +311,20 @@ static int set_cr4(struct virt_vcpu *v, u64 value)
 	return 0;
 }
 
-static bool flat_code(struct virt_vcpu *v)
+static void code(struct virt_vcpu *v, const struct vcpu_page *page, struct virt_code *c)
 {
-	return v->vmcb->cs.base == 0 || (v->vmcb->efer & EFER_LMA && v->vmcb->cs.attr & BIT(9));
+	const struct vmcb *b = v->vmcb;
+
+	c->cr3 = b->cr3;
+	c->cpl = b->cpl;
+	c->address = page->rip;
+	if (b->cs.attr & BIT(9) && b->efer & EFER_LMA) {
+		c->mode = MODE_LONG;
+		return;
+	}
+	c->address = (b->cs.base + page->rip) & UINT32_MAX;
+	c->mode = !(b->cr0 & CR0_PE) ? MODE_REAL : page->rflags & RFLAGS_VM && !(b->efer & EFER_LMA) ? MODE_VM86
+		: b->cs.attr & BIT(10) ? MODE_PROT32 : MODE_PROT16;
 }
 
 const struct virt_ops svm_ops = {
@@ -321,7 +333,7 @@ const struct virt_ops svm_ops = {
 	.vcpu_create = vcpu_create, .vcpu_put = vcpu_put, .load = load, .leave = leave, .run = run,
 	.get = svm_state_get, .set = svm_state_set, .can_interrupt = can_interrupt, .can_nmi = can_nmi,
 	.inject = inject, .cancel = cancel, .window = window, .clear_shadow = clear_shadow, .shadow = shadow,
-	.single_step = single_step, .cr3 = get_cr3, .cr4 = get_cr4, .xcr0 = get_xcr0, .set_cr2 = set_cr2,
-	.set_cr4 = set_cr4, .flat_code = flat_code, .set_tsc_offset = set_tsc_offset,
+	.single_step = single_step, .cr4 = get_cr4, .xcr0 = get_xcr0, .set_cr2 = set_cr2,
+	.set_cr4 = set_cr4, .code = code, .set_tsc_offset = set_tsc_offset,
 	.msr_get = svm_msr_get, .msr_set = svm_msr_set,
 };

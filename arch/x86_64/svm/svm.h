@@ -6,6 +6,8 @@
 #include "arch/x86_64/svm/vmcb.h"
 #include "arch/x86_64/virt.h"
 
+struct svm_cpu;
+
 struct virt_vcpu {
 	struct vmcb *vmcb;
 	struct fpu fpu;
@@ -15,7 +17,7 @@ struct virt_vcpu {
 	bool dr_loaded;      /* DR0-3 are the guest's */
 	bool nmi_masked;     /* from the delivery of an NMI to its IRET */
 	u64 iret_rip;        /* an IRET at this RIP was intercepted: NMIs are let in behind it; 0: none */
-	u32 asid_cpu;        /* the CPU and generation for which vmcb->asid is good */
+	const struct svm_cpu *asid_cpu; /* the CPU and generation for which vmcb->asid is good */
 	u64 asid_generation;
 };
 
