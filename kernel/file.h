@@ -10,6 +10,10 @@ void file_init(const struct boot_info *info);
 /* File number index, NULL beyond the last. */
 const struct boot_file *file_get(u32 index);
 
+/* Does a guest's definition name the file: as a whole value, or as the first word of one?  A machine process
+ * reaches no other files. */
+bool file_named_in(const char *definition, u32 len, const char *name);
+
 /* The configuration's text; size 0 if there is none. */
 const struct boot_file *file_config(void);
 

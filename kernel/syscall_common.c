@@ -196,6 +196,12 @@ SYSCALL_HANDLER(console_write)
 
 /* ---- files ---- */
 
+static bool may_read(const struct process *p, const struct boot_file *file)
+{
+	return !p->guest || file_named_in(p->guest->definition, p->guest->definition_len, file->name);
+}
+
+/* A file that is not for the caller has its index, but neither name nor size. */
 SYSCALL_HANDLER(file_info)
 {
 	const struct boot_file *file = file_get((u32)MIN(a[0], UINT32_MAX));
@@ -203,8 +209,10 @@ SYSCALL_HANDLER(file_info)
 
 	if (!file)
 		return ERR_NOENT;
-	str_copy(info.name, sizeof(info.name), file->name);
-	info.size = file->size;
+	if (may_read(t->process, file)) {
+		str_copy(info.name, sizeof(info.name), file->name);
+		info.size = file->size;
+	}
 	return process_write(t->process, a[1], &info, sizeof(info));
 }
 
@@ -215,6 +223,8 @@ SYSCALL_HANDLER(file_read)
 
 	if (!file)
 		return ERR_NOENT;
+	if (!may_read(t->process, file))
+		return ERR_PERM;
 	if (a[1] >= file->size)
 		return 0;
 	len = MIN(a[3], file->size - a[1]);

@@ -117,11 +117,13 @@ SYSCALL_HANDLER(lapic_access)
 }
 
 /* The host address of the file's page at offset, for a mapping of len bytes; 0 if the file is shorter. */
-static u64 file_source(u64 index, u64 offset, u64 len)
+static u64 file_source(const struct guest *g, u64 index, u64 offset, u64 len)
 {
 	const struct boot_file *file = index <= UINT32_MAX ? file_get((u32)index) : NULL;
 
-	if (!file || offset & ~PAGE_MASK || offset >= file->size || len > ALIGN_UP(file->size, PAGE_SIZE) - offset)
+	if (!file || !file_named_in(g->definition, g->definition_len, file->name))
+		return 0;
+	if (offset & ~PAGE_MASK || offset >= file->size || len > ALIGN_UP(file->size, PAGE_SIZE) - offset)
 		return 0;
 	return file->base + offset;
 }
@@ -134,7 +136,7 @@ SYSCALL_HANDLER(guest_map)
 	if (a[2] > MAP_FILE)
 		return ERR_INVAL;
 	if (a[2] == MAP_FILE) {
-		source = file_source(a[3], a[4], a[1]);
+		source = file_source(g, a[3], a[4], a[1]);
 		if (!source)
 			return ERR_INVAL;
 	}

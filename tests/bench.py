@@ -54,7 +54,7 @@ def bench_exits():
     title("Exits, instructions for each operation")
     text = guest("bench", "bench.elf", memory="32M", autostart="yes")
     with Machine("bench-exits", text, **OPTIONS) as m:
-        m.wait_prompt(180)
+        m.wait_prompt(600)
         with m.attach("bench") as console:
             console.wait_for(r"\nEND", 180)
         found = dict(re.findall(r"BENCH (\S+) (\d+)", m.text()))
@@ -82,11 +82,11 @@ def bench_boot(m):
 def bench_linux():
     text = linux("alpha", autostart="yes") + linux("beta", autostart="no")
     with Machine("bench-linux", text, **OPTIONS) as m:
-        m.wait_prompt(180)
-        m.wait_ready("alpha", deadline=300)
+        m.wait_prompt(600)
+        m.wait_ready("alpha", deadline=900)
         m.ok("suspend alpha")
         m.ok("start beta")
-        m.wait_ready("beta", deadline=300)
+        m.wait_ready("beta", deadline=900)
         outside = parse.share_outside(m.ok("vmexit beta"))
         exits = m.vmexit("beta")
         beta = bench_boot(m)
