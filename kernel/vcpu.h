@@ -60,7 +60,6 @@ struct vcpu {
 	} fetch;
 
 	struct virt_exit exit;   /* o, the last one */
-	u64 exit_rip;            /* o, RIP then: another one now means that an instruction was completed */
 
 	/* Figures; o, read by others */
 	u32 reason;              /* enum vcpu_reason of the last exit */

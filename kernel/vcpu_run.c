@@ -135,7 +135,6 @@ static void halt_in_shadow(struct vcpu *v)
 		return;
 	v->activity = ACTIVITY_HALT;
 	vcpu_advance(v, 1);
-	virt->clear_shadow(v->hw);
 }
 
 /* Chooses what the next entry delivers; EXIT_INTACK needs ring 3 first. */
@@ -151,7 +150,7 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 		return ENTER;
 	}
 	if (v->nmi_pending) {
-		if (virt->can_nmi(v->hw)) {
+		if (virt->can_nmi(v->hw, v->page)) {
 			virt->inject(v->hw, &(struct virt_event){ .valid = true, .type = INJECT_NMI, .vector = 2 });
 			v->nmi_pending = false;
 			return ENTER;
@@ -198,7 +197,7 @@ static enum step prepare(struct thread *t, struct vcpu *v)
 		return park(v);
 	if (v->parked)
 		unpark(v);
-	if (v->page->rflags & RFLAGS_IF && virt->shadow(v->hw))
+	if (v->page->rflags & RFLAGS_IF && virt->shadow(v->hw, v->page))
 		halt_in_shadow(v);
 	if (v->activity != ACTIVITY_RUN) {
 		if (v->activity == ACTIVITY_WAIT_SIPI || !wakes_halt(v))
@@ -268,7 +267,6 @@ static enum step enter(struct thread *t, struct vcpu *v)
 	count_entry(v, rdtsc());
 	error = virt->run(v->hw, v->page, m->root, flush, &cr8, exit);
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
-	v->exit_rip = v->page->rip;
 	if (cr8 != tpr)
 		lapic_set_tpr(v, (u32)cr8 << 4);
 	count_exit(v, exit->reason);
@@ -293,8 +291,6 @@ enum step vcpu_step(struct thread *t)
 		take_fault(v);
 	if (v->awaiting_intack)
 		take_intack(v);
-	if (v->page->rip != v->exit_rip) /* ring 3 has completed an instruction */
-		virt->clear_shadow(v->hw);
 	look = v->parked || v->guest->hold;
 	do {
 		s = look || anything_waits(v) ? prepare(t, v) : ENTER;

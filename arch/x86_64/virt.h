@@ -93,13 +93,14 @@ struct virt_ops {
 	void (*set)(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups);
 
 	bool (*can_interrupt)(struct virt_vcpu *v, const struct vcpu_page *page); /* IF, no shadow, none pending */
-	bool (*can_nmi)(struct virt_vcpu *v);
+	bool (*can_nmi)(struct virt_vcpu *v, const struct vcpu_page *page);
 	void (*inject)(struct virt_vcpu *v, const struct virt_event *e); /* at the next run */
 	/* Exit when one can be injected.  interrupt: WINDOW_ANY: one waits; WINDOW_CR8: one waits that only CR8
 	 * keeps away; 0: none.  True: it may be so after a few instructions, and the processor does not tell when. */
 	bool (*window)(struct virt_vcpu *v, const struct vcpu_page *page, enum virt_window interrupt, bool nmi);
-	void (*clear_shadow)(struct virt_vcpu *v); /* an instruction was completed in software */
-	bool (*shadow)(struct virt_vcpu *v);       /* interrupts wait for the instruction after STI or MOV SS */
+	/* Interrupts wait for the instruction after STI or MOV SS.  Here and in the three above and in run, a RIP
+	 * other than the last exit's tells that the shadow's instruction was completed in software. */
+	bool (*shadow)(struct virt_vcpu *v, const struct vcpu_page *page);
 	/* The trap after a stepped instruction: DR6.BS and #DB into *e. */
 	void (*single_step)(struct virt_vcpu *v, struct virt_event *e);
 	void (*cancel)(struct virt_vcpu *v, struct virt_event *e); /* no entry after all: *e gets back what inject took */

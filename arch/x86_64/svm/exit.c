@@ -100,6 +100,8 @@ void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *e)
 	u64 code = b->exit_code;
 
 	e->reason = reason_of(code);
+	if (code == SVM_MSR && b->exit_info1)
+		e->reason = REASON_MSR_WRITE;
 	e->code = code;
 	e->info1 = b->exit_info1;
 	e->info2 = b->exit_info2;
@@ -128,6 +130,4 @@ void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *e)
 	default:
 		break;
 	}
-	if (code == SVM_MSR)
-		e->reason = b->exit_info1 ? REASON_MSR_WRITE : REASON_MSR_READ;
 }

@@ -199,15 +199,20 @@ static void cancel(struct virt_vcpu *v, struct virt_event *e)
 	v->vmcb->event_inject = 0;
 }
 
-static bool can_interrupt(struct virt_vcpu *v, const struct vcpu_page *page)
+/* An instruction that was completed in software has taken the shadow with it. */
+static bool shadow(struct virt_vcpu *v, const struct vcpu_page *page)
 {
-	return page->rflags & RFLAGS_IF && !(v->vmcb->interrupt_state & INTERRUPT_SHADOW) &&
-	       !(v->vmcb->event_inject & EVENT_VALID);
+	return v->vmcb->interrupt_state & INTERRUPT_SHADOW && page->rip == v->vmcb->rip;
 }
 
-static bool can_nmi(struct virt_vcpu *v)
+static bool can_interrupt(struct virt_vcpu *v, const struct vcpu_page *page)
 {
-	return !v->nmi_masked && !(v->vmcb->interrupt_state & INTERRUPT_SHADOW);
+	return page->rflags & RFLAGS_IF && !shadow(v, page) && !(v->vmcb->event_inject & EVENT_VALID);
+}
+
+static bool can_nmi(struct virt_vcpu *v, const struct vcpu_page *page)
+{
+	return !v->nmi_masked && !shadow(v, page);
 }
 
 /* A virtual interrupt that would be taken as soon as one can be: its intercept is the window (§15.21.4).  Not
@@ -253,7 +258,10 @@ static int run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flu
 	b->nested_cr3 = root.v;
 	b->rax = page->gpr[GPR_RAX];
 	b->rsp = page->gpr[GPR_RSP];
-	b->rip = page->rip;
+	if (b->rip != page->rip) {
+		b->interrupt_state &= ~INTERRUPT_SHADOW;
+		b->rip = page->rip;
+	}
 	b->rflags = page->rflags;
 	b->vintr = (b->vintr & ~(u64)VINTR_TPR) | *cr8;
 
@@ -272,16 +280,6 @@ static int run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flu
 	if (exit->reason == REASON_DR && !v->dr_loaded)
 		svm_dr_load(v);
 	return exit->code == SVM_INVALID ? ERR_STATE : 0;
-}
-
-static void clear_shadow(struct virt_vcpu *v)
-{
-	v->vmcb->interrupt_state &= ~INTERRUPT_SHADOW;
-}
-
-static bool shadow(struct virt_vcpu *v)
-{
-	return v->vmcb->interrupt_state & INTERRUPT_SHADOW;
 }
 
 static void single_step(struct virt_vcpu *v, struct virt_event *e)
@@ -332,7 +330,7 @@ const struct virt_ops svm_ops = {
 	.cpu_enable = cpu_enable, .cpu_disable = cpu_disable,
 	.vcpu_create = vcpu_create, .vcpu_put = vcpu_put, .load = load, .leave = leave, .run = run,
 	.get = svm_state_get, .set = svm_state_set, .can_interrupt = can_interrupt, .can_nmi = can_nmi,
-	.inject = inject, .cancel = cancel, .window = window, .clear_shadow = clear_shadow, .shadow = shadow,
+	.inject = inject, .cancel = cancel, .window = window, .shadow = shadow,
 	.single_step = single_step, .cr4 = get_cr4, .xcr0 = get_xcr0, .set_cr2 = set_cr2,
 	.set_cr4 = set_cr4, .code = code, .set_tsc_offset = set_tsc_offset,
 	.msr_get = svm_msr_get, .msr_set = svm_msr_set,
