@@ -62,14 +62,13 @@ static bool allowed(const struct process *p, enum syscall_who who)
 	return who == FOR_ALL || (who == FOR_MACHINE) == (p->kind == PROCESS_MACHINE);
 }
 
-enum step syscall_handle(struct thread *t)
+static enum step handle(struct thread *t)
 {
 	const u64 args[SYSCALL_ARGS] = { t->regs.rdi, t->regs.rsi, t->regs.rdx, t->regs.r10, t->regs.r8 };
 	u64 number = t->regs.rax;
 	const struct syscall_entry *entry = &syscall_table[number];
 	s64 result;
 
-	t->silent_since = t->run_cycles;
 	if (number >= SYSCALL_COUNT || !entry->handler) {
 		t->regs.rax = (u64)ERR_NOSYS;
 		return STEP_AGAIN;
@@ -86,5 +85,14 @@ enum step syscall_handle(struct thread *t)
 	case SYSCALL_EXIT: return STEP_EXIT;
 	}
 	t->regs.rax = (u64)result;
+	return STEP_AGAIN;
+}
+
+enum step syscall_handle(struct thread *t)
+{
+	t->silent_since = t->run_cycles;
+	if (t->regs.rax != SYS_VCPU_RUN || !t->vcpu || t->vcpu->index != t->regs.rdi)
+		return handle(t);
+	t->step = vcpu_step; /* a vCPU goes on: the way that must be short */
 	return STEP_AGAIN;
 }
