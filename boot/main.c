@@ -34,6 +34,8 @@ static void open_consoles(void)
 	serial_init(&info, &serial);
 	console_open(&info);
 	console_print("Quire: started by the firmware\n");
+	if (info.config.size)
+		console_print("Quire: read %s, %lu bytes\n", info.config.name, info.config.size);
 	console_print_messages(&info);
 }
 

@@ -78,6 +78,16 @@ static bool params_valid(const struct guest_params *p)
 	       p->vcpu_count <= VCPU_MAX && p->weight && p->weight <= 65536;
 }
 
+/* The console keeps what earlier runs wrote; a line parts them. */
+static void mark_run(struct guest *g)
+{
+	char line[64];
+	int len = fmt_print(line, sizeof(line), "\r\n*** run %u ***\r\n", g->starts);
+
+	if (g->output.head)
+		ring_record(&g->output, (const u8 *)line, (u64)len);
+}
+
 int guest_start(struct guest *g, const struct guest_params *params)
 {
 	struct process *p = NULL;
@@ -105,6 +115,7 @@ int guest_start(struct guest *g, const struct guest_params *params)
 	g->starts++;
 	g->process = p;
 	spin_unlock(&g->lock);
+	mark_run(g);
 	log_limited(&g->log_limit, LOG_INFO, "guest %u %s: started", g->id, g->name);
 	process_start(p);
 	return 0;
@@ -126,11 +137,11 @@ void guest_stop(struct guest *g, enum stop_reason reason, const char *format, ..
 		__atomic_or_fetch(&g->hold, HOLD_STOP, __ATOMIC_SEQ_CST);
 		if (g->process)
 			process_kill(g->process, "the run ended");
+		kick_all(g, REQUEST_KICK); /* still locked: once STOPPED is seen the vCPUs may be taken apart */
 	}
 	spin_unlock(&g->lock);
 	if (!stopped)
 		return;
-	kick_all(g, REQUEST_KICK);
 	log_limited(&g->log_limit, LOG_INFO, "guest %u %s: %s", g->id, g->name, g->stop_text);
 	monitor_raise(EVENT_GUEST);
 }
@@ -153,7 +164,7 @@ static int set_paused(struct guest *g, bool paused)
 	spin_unlock(&g->lock);
 	if (!ok)
 		return ERR_STATE;
-	kick_all(g, REQUEST_KICK);
+	kick_all(g, paused ? REQUEST_KICK : REQUEST_RESUMED);
 	monitor_raise(EVENT_GUEST);
 	return 0;
 }

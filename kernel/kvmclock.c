@@ -7,6 +7,7 @@
 #define NS_PER_S 1000000000ull
 #define SYSTEM_ENABLE 1
 #define FLAG_TSC_STABLE 1
+#define FLAG_PAUSED 2 /* set by the host, cleared by the guest: its watchdogs excuse the gap */
 
 struct pvclock_time {
 	u32 version; /* odd while the rest changes */
@@ -38,11 +39,11 @@ static void set_scale(struct pvclock_time *t, u64 hz)
 	t->mul = (u32)muldiv(1ull << (32 - shift), NS_PER_S, hz);
 }
 
-void kvmclock_update(struct vcpu *v)
+static void publish(struct vcpu *v, u8 flags)
 {
 	u64 address = v->msrs.kvm_system_time & ~3ull, wall_s;
 	gpa_t gpa = { address };
-	struct pvclock_time t = { .flags = FLAG_TSC_STABLE };
+	struct pvclock_time t = { .flags = flags };
 	u32 wall_ns, version;
 
 	if (!(v->msrs.kvm_system_time & SYSTEM_ENABLE))
@@ -62,6 +63,16 @@ void kvmclock_update(struct vcpu *v)
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	t.version = version;
 	guest_phys_write(v->guest, gpa, &t.version, sizeof(t.version));
+}
+
+void kvmclock_update(struct vcpu *v)
+{
+	publish(v, FLAG_TSC_STABLE);
+}
+
+void kvmclock_resumed(struct vcpu *v)
+{
+	publish(v, FLAG_TSC_STABLE | FLAG_PAUSED);
 }
 
 int kvmclock_set_system(struct vcpu *v, u64 value)

@@ -12,4 +12,7 @@ int kvmclock_set_wall(struct vcpu *v, u64 value) must_check;
 /* Writes the vCPU's time structure again, if it has one: after its TSC offset or the clock changed. */
 void kvmclock_update(struct vcpu *v);
 
+/* The same, and says that the guest did not run for a while. */
+void kvmclock_resumed(struct vcpu *v);
+
 #endif

@@ -24,7 +24,7 @@ enum vcpu_request {
 	REQUEST_TIMER = 1 << 4,  /* the local APIC's timer deadline passed */
 	REQUEST_EXTINT = 1 << 5, /* the PIC's INTR line changed */
 	REQUEST_STOP = 1 << 6,   /* the guest's run ends: do not enter any more */
-	REQUEST_CLOCK = 1 << 7,  /* write kvmclock again */
+	REQUEST_RESUMED = 1 << 7, /* the guest was paused: its clock says so */
 };
 
 struct vcpu {

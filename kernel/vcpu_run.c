@@ -67,8 +67,8 @@ static void take_requests(struct vcpu *v)
 		v->nmi_pending = true;
 	if (requests & REQUEST_TIMER)
 		lapic_timer(v);
-	if (requests & REQUEST_CLOCK)
-		kvmclock_update(v);
+	if (requests & REQUEST_RESUMED)
+		kvmclock_resumed(v);
 }
 
 /* Waits at the kernel's door while the guest is held. */

@@ -1,6 +1,6 @@
 """A booted Quire: its image, its emulator, its serial line with the monitor and the guests behind it.
 
-Every wait has a deadline in seconds (times QUIRE_SLOW, for slow machines) and none sleeps.
+Every wait has a deadline in seconds (times QUIRE_SLOW, for slow machines).
 """
 import contextlib
 import itertools
@@ -221,7 +221,7 @@ class Machine:
                          f"{name} to be {state}")
 
     def poll(self, ask, good, deadline, what):
-        """Repeats ask() until good(answer); the questions themselves take the time, there is no sleep."""
+        """Repeats ask() until good(answer), with pauses that leave the host to the guests."""
         end = time.monotonic() + deadline * SLOW
         while True:
             answer = ask()
@@ -230,6 +230,7 @@ class Machine:
             if time.monotonic() > end:
                 waited = f"waited {deadline * SLOW:g} s for {what}, it is {answer!r}"
                 raise Failure(f"{self.name}: {waited}:\n{self.tail()}")
+            time.sleep(0.1)
 
     def vmexit(self, name):
         """Exit reason -> (count, cycles, mean)"""
@@ -254,10 +255,17 @@ class Machine:
             self.send(LEAVE)
             self.wait_for(r"(?:^|\n|\r|\x1b\[\w)" + PROMPT)
 
+    def starts(self, name):
+        """How often a guest was started."""
+        return parse.starts(self.ok(f"dominfo {name}"))
+
     def wait_ready(self, *names, deadline=90):
-        """Until Debian guests reached their shells."""
+        """Until Debian guests reached their shells, in their present run: the console shows earlier ones too."""
         for name in names:
+            run = self.starts(name)
             with self.attach(name) as console:
+                if run > 1:
+                    console.wait_for(rf"\*\*\* run {run} \*\*\*", 10)
                 console.wait_for(rf"READY {name}\r?\n", deadline)
                 console.wait_for(rf"{name}# ", deadline)
 

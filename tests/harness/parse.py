@@ -8,9 +8,14 @@ def states(lines):
     return {row.group(1): row.group(2) for row in rows if row}
 
 
+def starts(lines):
+    """`dominfo`: how often the guest was started."""
+    return int(re.search(r"Starts\s+(\d+)", "\n".join(lines)).group(1))
+
+
 def sizes(lines):
-    """`freecell`: MEMORY KIB SIZE: label -> bytes."""
-    rows = (re.match(r"\s*(\S.*?)\s{2,}(\d+)\s+[\d.]+ \w+$", line) for line in lines)
+    """`freecell`: MEMORY EXACTLY SIZE: label -> bytes."""
+    rows = (re.match(r"\s*(\S.*?)\s{2,}(\d+) KiB\s+[\d.]+ \w+$", line) for line in lines)
     return {row.group(1): int(row.group(2)) * 1024 for row in rows if row}
 
 

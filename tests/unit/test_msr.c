@@ -256,6 +256,9 @@ static void test_clock_protocol(void **state)
 	assert_int_equal(fake_guest.writes, 3);
 	assert_true(during[0] == during[1] && (during[0] & 1)); /* odd first, then the body, then even */
 	assert_true(before < during[0] && during[0] < after && !(after & 1));
+	assert_int_equal(fake_guest.memory[0x40 + 29], 1);
+	kvmclock_resumed(V(0));
+	assert_int_equal(fake_guest.memory[0x40 + 29], 1 | 2); /* the guest's watchdogs are told of the pause */
 	assert_int_equal(wr(0x12, 0x43), ERR_INVAL);
 	assert_int_equal(wr(0x12, 0xffffffff00000001), 0); /* nowhere: nothing happens to us */
 	assert_int_equal(wr(MSR_TSC, 0), 0);

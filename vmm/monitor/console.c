@@ -81,6 +81,7 @@ void console_pump(void)
 	if (!attached)
 		return;
 	send_typed();
+	output_flush(); /* when there is room again no further event will tell */
 	while (output_used() < BACKLOG) {
 		if (rounds++ == PUMP_ROUNDS) {
 			events_keep(EVENT_GUEST_OUTPUT);
