@@ -54,17 +54,19 @@ def test_memory_comes_back_after_hooks(machine):
     for name in ("alpha", "beta"):
         machine.ok(f"suspend {name}")
         machine.wait_state(name, "paused")
-    before = machine.free()
-    for _ in range(5):
-        machine.ok("start victim")
-        with machine.attach("victim") as console:
-            console.wait_for("BUSY", 30)
-        machine.ok("test-hook victim crash")
-        machine.wait_state("victim", "stopped")
-        machine.destroy("victim")
-    assert machine.free() == before
-    for name in ("alpha", "beta"):
-        machine.ok(f"resume {name}")
+    try:
+        before = machine.free()
+        for _ in range(5):
+            machine.ok("start victim")
+            with machine.attach("victim") as console:
+                console.wait_for("BUSY", 30)
+            machine.ok("test-hook victim crash")
+            machine.wait_state("victim", "stopped")
+            machine.destroy("victim")
+        assert machine.free() == before
+    finally:
+        for name in ("alpha", "beta"):
+            machine.ok(f"resume {name}")
     others_are_well(machine)
 
 
