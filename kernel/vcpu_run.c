@@ -40,7 +40,6 @@ void vcpu_detach(struct thread *t)
 
 	if (!v)
 		return;
-	timer_cancel(&v->timer);
 	if (v->parked)
 		unpark(v);
 	__atomic_store_n(&v->thread, NULL, __ATOMIC_SEQ_CST);
