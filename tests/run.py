@@ -18,7 +18,9 @@ CHECK = [
     ("style", [sys.executable, "tests/check.py"]),
     ("unit", [sys.executable, "tests/unit.py"]),
 ]
-TEST = [*CHECK, ("guests", [*MAKE, "guests"]), ("system", [*PYTEST, "-m", "not long"])]
+DEBUG = "build/debug"  # the lock order is checked in it; the system tests run this program
+BUILDS = [("guests", [*MAKE, "guests"]), ("debug", [*MAKE, f"B={DEBUG}", "DEBUG=1", "all"])]
+TEST = [*CHECK, *BUILDS, ("system", [*PYTEST, "-m", "not long"])]
 STEPS = {"check": CHECK, "test": TEST, "test-long": [*TEST[:-1], ("system", PYTEST)]}
 
 
@@ -44,7 +46,7 @@ def run_step(name, command, env):
         sys.stdout.write(line)
         sys.stdout.flush()
     passed, failed = counts("".join(text), process.wait())
-    if name in ("build", "clang", "guests"):
+    if name in ("build", "clang", "guests", "debug"):
         passed, failed = (0, 1) if process.returncode else (1, 0)
     print(f"<== {name}: {passed} passed, {failed} failed in {time.monotonic() - began:.0f} s", flush=True)
     return passed, failed
@@ -53,6 +55,7 @@ def run_step(name, command, env):
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    env["QUIRE_PROGRAM"] = f"{DEBUG}/BOOTX64.EFI"
     total = [run_step(name, command, env) for name, command in STEPS[sys.argv[1]]]
     passed, failed = sum(p for p, _ in total), sum(f for _, f in total)
     print(f"{passed} passed, {failed} failed")

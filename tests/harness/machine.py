@@ -19,6 +19,7 @@ from .emulator import QemuSvm
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LOGS = os.path.join(ROOT, "build", "logs")
+PROGRAM = os.environ.get("QUIRE_PROGRAM", "build/BOOTX64.EFI")
 PROMPT = r"quire> "
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[78=>]|\x07|\x00")
 SLOW = float(os.environ.get("QUIRE_SLOW", "1"))
@@ -117,7 +118,7 @@ class Machine:
             else:
                 os.link(source, path) if self._same_disk(source, folder) else shutil.copy(source, path)
         disk = os.path.join(self.work, "disk.img")
-        program = os.path.join(ROOT, "build", "BOOTX64.EFI")
+        program = os.path.join(ROOT, PROGRAM)
         self._host("sh", os.path.join(ROOT, "boot", "mkimage.sh"), program, folder, disk)
         if self.config is None:
             self._host("mdel", "-i", f"{disk}@@1M", "::quire/quire.conf")
