@@ -137,7 +137,8 @@ enum vcpu_exit_kind {
 	EXIT_KIND_COUNT,
 };
 
-enum cpu_mode { MODE_REAL, MODE_PROT16, MODE_PROT32, MODE_LONG, MODE_VM86 }; /* by CS.L and CS.D: code size 16, 16, 32, 64, 16 */
+/* By CS.L and CS.D: code size 16, 16, 32, 64, 16. */
+enum cpu_mode { MODE_REAL, MODE_PROT16, MODE_PROT32, MODE_LONG, MODE_VM86 };
 
 struct vcpu_exit {
 	u32 kind;
@@ -263,7 +264,13 @@ struct guest_info {
 	u64 output_end;     /* absolute position after the last byte that it wrote */
 };
 
-enum vcpu_run_state { VCPU_RUNNING, VCPU_READY, VCPU_HALTED, VCPU_WAITING /* for its machine process or paused */, VCPU_WAIT_SIPI };
+enum vcpu_run_state {
+	VCPU_RUNNING,
+	VCPU_READY,
+	VCPU_HALTED,
+	VCPU_WAITING, /* for its machine process or paused */
+	VCPU_WAIT_SIPI,
+};
 
 /* Exits are counted by reason: neutral names in vcpu_reason_name's order. */
 #define VCPU_REASONS 32

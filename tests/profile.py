@@ -58,7 +58,8 @@ def main():
         os.unlink(log)
     open(log, "w").close()
     base = trace(operation, log)
-    kernel, machine = symbols(os.path.join(ROOT, "build", "quire.elf")), symbols(os.path.join(ROOT, "build", "machine.elf"))
+    kernel = symbols(os.path.join(ROOT, "build", "quire.elf"))
+    machine = symbols(os.path.join(ROOT, "build", "machine.elf"))
     counts, entries = collections.Counter(), 0
     for line in open(log, errors="replace"):
         match = re.search(r"\[[0-9a-f]+/([0-9a-f]+)/", line)
@@ -67,7 +68,7 @@ def main():
         pc = int(match.group(1), 16)
         if base <= pc < base + (1 << 24):
             name = find(kernel, pc - base)
-            entries += pc - base == ENTRY(kernel)
+            entries += pc - base == entry_of(kernel)
         elif pc >= USER:
             name = "ring 3: " + find(machine, pc)
         else:
@@ -79,7 +80,7 @@ def main():
             print(f"{count / max(entries, 1):9.1f}  {name}")
 
 
-def ENTRY(rows):
+def entry_of(rows):
     return next(address for address, name in rows if name == "svm_enter")
 
 
