@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 
 OVMF = "/usr/share/OVMF/OVMF_CODE.fd"
 PR_SET_PDEATHSIG = 1
@@ -24,7 +25,8 @@ class QemuSvm:
 
     name = "qemu-svm"
 
-    def __init__(self, disk, log, cpus=2, memory=1024, icount=False, cpu="max", disk_options="", extra=()):
+    def __init__(self, disk, log, cpus=2, memory=1024, icount=False, cpu="max", disk_options="", uart=True,
+                 extra=()):
         accel = "tcg,thread=single" if icount else "tcg,thread=multi"
         self.arguments = ["qemu-system-x86_64", "-machine", "q35", "-cpu", cpu, "-accel", accel,
                           "-smp", str(cpus), "-m", str(memory), "-display", "none", "-no-reboot",
@@ -35,6 +37,7 @@ class QemuSvm:
         if icount:
             self.arguments += ["-icount", "shift=0,sleep=off"]
         self.arguments += extra
+        self.uart = uart
         self.log = log
         self.process = None
         self.control = None
@@ -45,7 +48,7 @@ class QemuSvm:
         control, their_control = socket.socketpair()
         fds = [their_serial.fileno(), their_control.fileno()]
         arguments = self.arguments + [
-            "-chardev", f"socket,id=serial,fd={fds[0]}", "-serial", "chardev:serial",
+            "-chardev", f"socket,id=serial,fd={fds[0]}", "-serial", "chardev:serial" if self.uart else "none",
             "-chardev", f"socket,id=control,fd={fds[1]}", "-mon", "chardev=control,mode=control"]
         with open(self.log, "wb") as errors:
             self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
@@ -72,6 +75,15 @@ class QemuSvm:
         """A QMP command, for what a person would do at the machine: system_powerdown, system_reset, ..."""
         self.control.write(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
         return self._reply("return")
+
+    def screen(self):
+        """The screen's lines, 16 dots high each, as True where anything is lit."""
+        with tempfile.NamedTemporaryFile(suffix=".ppm") as f:
+            self.command("screendump", filename=f.name)
+            _, size, _, dots = f.read().split(b"\n", 3)
+        width, height = map(int, size.split())
+        line = 16 * 3 * width
+        return [any(dots[at:at + line]) for at in range(0, height // 16 * line, line)]
 
     def ended(self, seconds):
         """Waits for the machine's own end; says how: guest-shutdown, guest-reset, ..."""

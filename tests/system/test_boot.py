@@ -25,7 +25,7 @@ def test_progress_of_each_file(machine):
 
 def test_two_guests_reach_their_shells(machine):
     machine.wait_ready("alpha", "beta")
-    assert machine.states() == {"alpha": "running", "beta": "running"}
+    assert machine.states() == {"alpha": "running", "beta": "running", "sharer": "off"}
     for name in ("alpha", "beta"):
         assert machine.run_shell(name, "uname -a").startswith(f"Linux {name} 6.")
 

@@ -130,10 +130,17 @@ def test_switches():
         assert m.power_off() == "guest-shutdown"
 
 
-def test_no_serial_line_hangs_nothing():
-    """Without a UART the guests run all the same: here one that turns the whole emulator off is not there, so
-    a guest's triple fault in a loop of restarts must leave the emulator running and silent."""
+def test_serial_line_that_is_not_wanted_stays_silent():
     with Machine("no-serial", linux("alpha"), host="serial = none\n") as m:
         with pytest.raises(AssertionError, match="not within"):
             m.wait_for("quire> ", 20)
         assert m.emulator.process.poll() is None
+
+
+@pytest.mark.parametrize("serial", ["auto", "com1", "0x5f8"])
+def test_machine_without_uart_shows_its_log_on_the_screen(serial):
+    """Quire tells of each start and end of a guest that crashes at once."""
+    crashes = guest("crashes", "hostile.elf", memory="16M", cmdline="triple", autostart="yes",
+                    on_crash="restart")
+    with Machine(f"no-uart-{serial}", crashes, host=f"serial = {serial}\n", uart=False) as m:
+        m.poll(lambda: sum(m.emulator.screen()), lambda lines: lines >= 12, 60, "lines on the screen")

@@ -4,7 +4,7 @@
  * vmm/monitor/commands_inspect.c vmm/monitor/commands_lifecycle.c vmm/monitor/commands_test.c
  * vmm/monitor/commands_vcpus.c vmm/monitor/complete.c vmm/monitor/configuration.c vmm/monitor/console.c
  * vmm/monitor/definitions.c vmm/monitor/editor.c vmm/monitor/events.c vmm/monitor/guests.c
- * vmm/monitor/loglines.c vmm/monitor/output.c vmm/monitor/policy.c vmm/monitor/start.c
+ * vmm/monitor/loglines.c vmm/monitor/output.c vmm/monitor/policy.c vmm/monitor/replay.c vmm/monitor/start.c
  * vmm/monitor/table.c vmm/monitor/terminal.c vmm/monitor/units.c kernel/lib/config.c kernel/lib/fmt.c
  * kernel/lib/string.c kernel/lib/error.c */
 #include <setjmp.h>
@@ -163,6 +163,22 @@ static void test_console(void **state)
 	assert_int_equal(web->input[256], 'x');
 }
 
+/* Questions to the terminal are not asked again by a replay; new ones are. */
+static void test_console_replay(void **state)
+{
+	static const char old[] = "a\x1b[6nb\x1b[2Jc\x1b[>0cd\x1bZe\x1b[0;0;0;0;0;0;0;0;0nf\x1b[1";
+	static const char live[] = ";2H\x1b[6n";
+
+	memcpy(web->output, old, sizeof(old) - 1);
+	web->output_len = web->info.output_end = sizeof(old) - 1;
+	expect_typed("console web\r", "console web\r\nConsole of web; Ctrl-] leaves it.\r\n"
+		     "ab\x1b[2Jcde\x1b[0;0;0;0;0;0;0;0;0nf");
+	memcpy(web->output + web->output_len, live, sizeof(live) - 1);
+	web->output_len += sizeof(live) - 1;
+	expect_typed("", "\x1b[1;2H\x1b[6n");
+	type("\x1d", 1);
+}
+
 static void test_console_deaf_guest(void **state)
 {
 	static char paste[40000];
@@ -270,6 +286,7 @@ int main(void)
 		cmocka_unit_test_setup(test_lines_above_the_prompt, setup),
 		cmocka_unit_test_setup(test_log_levels, setup),
 		cmocka_unit_test_setup(test_console, setup),
+		cmocka_unit_test_setup(test_console_replay, setup),
 		cmocka_unit_test_setup(test_console_deaf_guest, setup),
 		cmocka_unit_test_setup(test_console_slow_line, setup),
 		cmocka_unit_test_setup(test_console_guest_goes, setup),

@@ -5,6 +5,7 @@
 #include "vmm/lib/sys.h"
 #include "vmm/monitor/events.h"
 #include "vmm/monitor/output.h"
+#include "vmm/monitor/replay.h"
 
 #define LEAVE 0x1d          /* Ctrl-] */
 #define BACKLOG 2048        /* bytes of guest output in the output ring before we stop reading */
@@ -14,6 +15,8 @@
 
 static u32 attached;
 static u64 position;                 /* in the guest's output */
+static u64 replay_end;               /* before it lies what was written before we attached */
+static struct replay replay;
 static char typed[TYPED_MAX];        /* a ring of bytes that the guest has not taken yet */
 static size_t typed_tail, typed_used;
 
@@ -27,6 +30,8 @@ void console_attach(const struct guest_info *info)
 	output_print("Console of %s; Ctrl-] leaves it.\n", info->name);
 	attached = info->id;
 	position = 0;
+	replay_end = info->output_end;
+	replay.len = 0;
 	typed_used = 0;
 	sys_guest_watch(info->id);
 	console_pump();
@@ -72,9 +77,26 @@ void console_input(u8 byte)
 	typed[(typed_tail + typed_used++) % TYPED_MAX] = (char)byte;
 }
 
+/* The next piece of the guest's output to the terminal; how long it was, 0: nothing new, or an error. */
+static s64 show_piece(void)
+{
+	char piece[1024], filtered[sizeof(piece) + REPLAY_HELD];
+	bool old = position < replay_end, rest = replay.len; /* of a sequence that began in old output */
+	u64 len = old ? MIN(sizeof(piece), replay_end - position) : rest ? 1 : sizeof(piece);
+	s64 n = sys_guest_output(attached, &position, piece, len);
+
+	if (n <= 0)
+		return n;
+	if (old || rest)
+		output_raw(filtered, replay_filter(&replay, piece, (size_t)n, filtered));
+	else
+		output_raw(piece, (size_t)n);
+	output_flush();
+	return n;
+}
+
 void console_pump(void)
 {
-	char piece[1024];
 	s64 n = 0;
 	int rounds = 0;
 
@@ -87,11 +109,9 @@ void console_pump(void)
 			events_keep(EVENT_GUEST_OUTPUT);
 			return;
 		}
-		n = sys_guest_output(attached, &position, piece, sizeof(piece));
+		n = show_piece();
 		if (n <= 0)
 			break;
-		output_raw(piece, (size_t)n);
-		output_flush();
 	}
 	if (n == ERR_NOENT) /* the guest was undefined */
 		detach();
