@@ -41,6 +41,24 @@ u32 guest_next(u32 id)
 	return next;
 }
 
+/* It stays: a guest must be OFF to be undefined. */
+struct guest *guest_dying(void)
+{
+	struct guest *dying = NULL;
+
+	spin_lock(&list_lock);
+	for (struct link *l = guests.next; l != &guests && !dying; l = l->next) {
+		struct guest *g = LIST_ITEM(l, struct guest, link);
+
+		spin_lock(&g->lock);
+		if (g->state == GUEST_DYING && !g->process)
+			dying = g;
+		spin_unlock(&g->lock);
+	}
+	spin_unlock(&list_lock);
+	return dying;
+}
+
 static void guest_free(struct guest *g)
 {
 	ring_fini(&g->output);

@@ -60,6 +60,7 @@ s64 guest_define(const char *name, const char *definition, u32 len);
 int guest_undefine(struct guest *g) must_check; /* ERR_STATE unless it is OFF */
 struct guest *guest_find(u32 id);               /* NULL */
 u32 guest_next(u32 id);                         /* 0 */
+struct guest *guest_dying(void);                /* one to be taken apart, whose process has gone; NULL */
 
 /* ---- its runs (guest_state.c) ---- */
 

@@ -234,15 +234,15 @@ void guest_parked(struct guest *g)
 
 /* The old process has left its state in g->saved: the next one takes over, with the events that the old one
  * did not see.  g->process is the old one until then, so that nobody takes the guest apart meanwhile. */
-static void follow(struct guest *g, struct process *old)
+static bool follow(struct guest *g, struct process *old)
 {
 	struct process *p = make_process(g);
 	bool goes_on;
 
 	spin_lock(&g->lock);
 	goes_on = p && (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED);
-	g->process = goes_on ? p : NULL;
 	if (goes_on) {
+		g->process = p;
 		g->replacing = false;
 		process_raise(p, old->events);
 		__atomic_and_fetch(&g->hold, ~(u32)HOLD_SAVE, __ATOMIC_SEQ_CST);
@@ -256,6 +256,7 @@ static void follow(struct guest *g, struct process *old)
 	} else {
 		guest_stop(g, STOP_CRASH, "no memory for its new machine process");
 	}
+	return goes_on;
 }
 
 static struct thread *reaper;
@@ -266,13 +267,13 @@ void guest_process_gone(struct guest *g, struct process *p)
 
 	spin_lock(&g->lock);
 	replaced = g->replacing && g->saved_len && (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED);
-	if (!replaced)
-		g->process = NULL;
 	spin_unlock(&g->lock);
-	if (replaced)
-		follow(g, p);
-	else
+	if (!replaced || !follow(g, p)) {
 		guest_stop(g, STOP_CRASH, "machine process: %s", p->end_text[0] ? p->end_text : "it ended");
+		spin_lock(&g->lock);
+		g->process = NULL; /* the last that is done to g: now it can be taken apart */
+		spin_unlock(&g->lock);
+	}
 	thread_wake(reaper);
 	monitor_raise(EVENT_GUEST);
 }
@@ -291,11 +292,11 @@ int guest_destroy(struct guest *g)
 	return ok ? 0 : ERR_STATE;
 }
 
-/* One bounded piece of taking g apart; true when nothing is left. */
-static bool reap_step(struct guest *g)
+/* One bounded piece of taking g apart. */
+static void reap_step(struct guest *g)
 {
 	if (!gmem_fini_step(&g->gmem))
-		return false;
+		return;
 	free_vcpus(g);
 	heap_free(g->saved, GUEST_STATE_MAX);
 	g->saved = NULL;
@@ -305,25 +306,24 @@ static bool reap_step(struct guest *g)
 	g->state = GUEST_OFF;
 	spin_unlock(&g->lock);
 	monitor_raise(EVENT_GUEST);
-	return true;
 }
 
 enum step guest_reap(struct thread *t)
 {
-	for (u32 id = 0; (id = guest_next(id));) {
-		struct guest *g = guest_find(id);
+	struct guest *g = guest_dying();
 
-		if (!g || g->state != GUEST_DYING || g->process)
-			continue;
-		reap_step(g);
-		cpu_interrupt_window();
-		return STEP_AGAIN;
-	}
-	return STEP_BLOCK;
+	if (!g)
+		return STEP_BLOCK;
+	reap_step(g);
+	cpu_interrupt_window();
+	return STEP_AGAIN;
 }
 
 int guest_start_reaper(void)
 {
 	reaper = thread_create(NULL, guest_reap, THREAD_WEIGHT_DEFAULT);
-	return reaper ? 0 : ERR_NOMEM;
+	if (!reaper)
+		return ERR_NOMEM;
+	thread_start(reaper);
+	return 0;
 }

@@ -8,6 +8,7 @@
 #include "kernel/lock.h"
 
 struct thread;
+struct timer;
 struct vcpu;
 
 struct host_cpu {
@@ -25,8 +26,10 @@ struct host_cpu {
 
 	struct spinlock timer_lock; /* LOCK_TIMER */
 	struct link timers;      /* t: by deadline */
+	struct timer *expiring;  /* a: its callback runs */
 	struct apic_timer apic_timer; /* o */
 
+	u64 root;                /* a: the page tables that CR3 holds, 0: the first */
 	struct vcpu *loaded;     /* o: whose state is in the processor */
 
 	u64 started_at;          /* c: host TSC */
@@ -43,5 +46,8 @@ static inline struct host_cpu *host_cpu(void)
 
 /* Makes CPU index look at its queue and its requests, by an interrupt if it is another one. */
 void host_cpu_kick(u32 index);
+
+/* And makes its thread's step end, so that it finds out what it is to do next. */
+void host_cpu_resched(u32 index);
 
 #endif

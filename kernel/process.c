@@ -16,31 +16,45 @@ static void add_area(struct process *p, struct area area)
 
 	for (struct area *a = p->areas; a <= last; a++)
 		if (a->end == area.start && a->write == area.write && a->owned == area.owned) {
-			a->end = area.end; /* growth of the heap */
+			__atomic_store_n(&a->end, area.end, __ATOMIC_RELEASE); /* growth of the heap */
 			return;
 		}
-	p->areas[p->area_count++] = area;
+	p->areas[p->area_count] = area;
+	__atomic_store_n(&p->area_count, p->area_count + 1, __ATOMIC_RELEASE); /* process_pointer takes no lock */
+}
+
+static int map_zero_page(struct process *p, u64 address, u32 perms)
+{
+	hpa_t frame = frame_alloc_zero(0, FRAME_PROCESS);
+
+	if (!frame.v)
+		return ERR_NOMEM;
+	if (space_map(p->root, address, frame, perms, &p->tables)) {
+		frame_put(frame);
+		return ERR_NOMEM;
+	}
+	p->frames++;
+	return 0;
+}
+
+/* Maps as much as there is memory for; returns where it ended.  What was mapped stays: another thread may
+ * have touched it already, so taking it back would need a flush. */
+static u64 map_owned(struct process *p, u64 start, u64 len, bool write)
+{
+	u64 at = start;
+
+	if (p->area_count == PROCESS_AREAS)
+		return start;
+	while (at < start + len && !map_zero_page(p, at, PERM_READ | (write ? PERM_WRITE : 0)))
+		at += PAGE_SIZE;
+	if (at > start)
+		add_area(p, (struct area){ start, at, write, true });
+	return at;
 }
 
 int process_map_new(struct process *p, u64 start, u64 len, bool write)
 {
-	u32 perms = PERM_READ | (write ? PERM_WRITE : 0);
-	int error = p->area_count == PROCESS_AREAS ? ERR_NOMEM : 0;
-	u64 at = start;
-
-	for (; !error && at < start + len; at += PAGE_SIZE) {
-		hpa_t frame = frame_alloc_zero(0, FRAME_PROCESS);
-
-		error = frame.v ? space_map(p->root, at, frame, perms, &p->tables) : ERR_NOMEM;
-		if (error && frame.v)
-			frame_put(frame);
-		if (error)
-			break;
-		p->frames++;
-	}
-	if (at > start)
-		add_area(p, (struct area){ start, at, write, true });
-	return error;
+	return map_owned(p, start, len, write) == start + len ? 0 : ERR_NOMEM;
 }
 
 int process_map_frame(struct process *p, u64 address, hpa_t frame, bool write)
@@ -55,17 +69,18 @@ int process_map_frame(struct process *p, u64 address, hpa_t frame, bool write)
 
 s64 process_grow(struct process *p, u64 len)
 {
-	u64 start;
-	int error;
+	u64 start, end;
 
+	if (!len || len > PROCESS_HEAP_MAX)
+		return ERR_NOMEM;
 	len = ALIGN_UP(len, PAGE_SIZE);
 	spin_lock(&p->lock);
-	start = PROCESS_HEAP + p->heap_size;
-	error = len == 0 || len > PROCESS_HEAP_MAX - p->heap_size ? ERR_NOMEM : process_map_new(p, start, len, true);
-	if (!error)
-		p->heap_size += len;
+	end = start = PROCESS_HEAP + p->heap_size;
+	if (len <= PROCESS_HEAP_MAX - p->heap_size)
+		end = map_owned(p, start, len, true);
+	p->heap_size += end - start; /* after a failure too: the next growth must not map over these pages */
 	spin_unlock(&p->lock);
-	return error ? error : (s64)start;
+	return end == start + len ? (s64)start : ERR_NOMEM;
 }
 
 static void free_memory(struct process *p)
@@ -108,13 +123,15 @@ int process_add_thread(struct process *p, u64 entry, u64 argument, u64 stack)
 {
 	struct thread *t = NULL;
 
+	if (!process_pointer(p, entry, 1, false))
+		return ERR_FAULT; /* a RIP that is not canonical would fault in ring 0, at the IRET */
 	spin_lock(&p->lock);
 	if (p->thread_count < PROCESS_THREADS_MAX && !p->dying)
 		t = add_thread(p, entry, argument, stack & ~15ull);
 	spin_unlock(&p->lock);
 	if (!t)
 		return ERR_NOMEM;
-	thread_wake(t);
+	thread_start(t);
 	return 0;
 }
 
@@ -149,7 +166,7 @@ void process_abandon(struct process *p)
 
 void process_start(struct process *p)
 {
-	thread_wake(LIST_ITEM(p->threads.next, struct thread, siblings));
+	thread_start(LIST_ITEM(p->threads.next, struct thread, siblings));
 }
 
 void process_kill(struct process *p, const char *format, ...)
@@ -167,7 +184,7 @@ void process_kill(struct process *p, const char *format, ...)
 		struct thread *t = LIST_ITEM(l, struct thread, siblings);
 
 		thread_wake(t);
-		host_cpu_kick(t->cpu);
+		host_cpu_resched(t->cpu); /* a vCPU's step goes on through kicks */
 	}
 	spin_unlock(&p->lock);
 }
@@ -184,7 +201,9 @@ void process_raise(struct process *p, u32 events)
 
 void *process_pointer(struct process *p, u64 address, u64 len, bool write)
 {
-	for (u32 i = 0; i < p->area_count; i++) {
+	u32 count = __atomic_load_n(&p->area_count, __ATOMIC_ACQUIRE);
+
+	for (u32 i = 0; i < count; i++) {
 		const struct area *a = &p->areas[i];
 
 		if (address >= a->start && address < a->end && len <= a->end - address && (a->write || !write))
@@ -219,7 +238,7 @@ int process_write(struct process *p, u64 to, const void *from, u64 len)
 
 void thread_activate(struct thread *t)
 {
-	cr3_write(t->process ? t->process->root.v : space_kernel_root().v);
+	space_switch(t->process ? t->process->root : space_kernel_root());
 }
 
 void thread_deactivate(struct thread *t)
@@ -233,7 +252,7 @@ void thread_exited(struct thread *t)
 	bool last = false;
 
 	if (p) {
-		cr3_write(space_kernel_root().v);
+		space_switch(space_kernel_root());
 		vcpu_detach(t);
 		spin_lock(&p->lock);
 		list_remove(&t->siblings);

@@ -58,10 +58,11 @@ void process_abandon(struct process *p); /* one that was never started */
 /* Ends p: its threads leave at their next step.  The first text counts.  From any CPU. */
 void process_kill(struct process *p, const char *format, ...) printf_like(2, 3);
 
-/* Adds one more thread, ready to run. */
+/* Adds one more thread, ready to run; ERR_FAULT when entry is not in p's memory, ERR_NOMEM. */
 int process_add_thread(struct process *p, u64 entry, u64 argument, u64 stack) must_check;
 
-/* Maps owned, zeroed frames at [start, start+len); 0 or ERR_NOMEM.  Under p's lock once p runs. */
+/* Maps owned, zeroed frames at [start, start+len); ERR_NOMEM when only a part of it could be mapped.  Under
+ * p's lock once p runs. */
 int process_map_new(struct process *p, u64 start, u64 len, bool write) must_check;
 
 /* Maps a frame that belongs to somebody else who outlives p. */

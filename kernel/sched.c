@@ -63,7 +63,13 @@ void host_cpu_kick(u32 index)
 		apic_send(cpu->arch.apic_id, VECTOR_KICK);
 }
 
-/* Threads stay threads: a late vcpu_request may wake one that is gone, and then finds it READY. */
+void host_cpu_resched(u32 index)
+{
+	__atomic_store_n(&host_cpus[index]->resched, 1, __ATOMIC_SEQ_CST);
+	host_cpu_kick(index);
+}
+
+/* Threads stay threads: a late vcpu_request may wake one that is gone or begins anew, and finds it READY. */
 static struct spinlock free_lock = SPINLOCK(LOCK_HEAP);
 static struct thread *free_threads; /* free_lock: linked by process */
 
@@ -92,9 +98,14 @@ struct thread *thread_create(struct process *process, enum step (*step)(struct t
 	t->process = process;
 	t->step = step;
 	t->weight = weight;
-	t->state = THREAD_BLOCKED;
 	t->cpu = host_cpu()->arch.index;
 	return t;
+}
+
+void thread_start(struct thread *t)
+{
+	__atomic_store_n(&t->state, THREAD_BLOCKED, __ATOMIC_SEQ_CST);
+	thread_wake(t);
 }
 
 void thread_free(struct thread *t)
@@ -239,7 +250,7 @@ static struct thread *wait_for_work(struct host_cpu *cpu)
 	struct thread *t;
 	u64 since = rdtsc();
 
-	cr3_write(space_kernel_root().v);
+	space_switch(space_kernel_root());
 	set_slice(cpu, TIMER_NEVER);
 	for (;;) {
 		__atomic_store_n(&cpu->idle, 1, __ATOMIC_SEQ_CST);
@@ -264,9 +275,10 @@ void sched_account(struct host_cpu *cpu, struct thread *t)
 	t->vruntime += ran * THREAD_WEIGHT_DEFAULT / t->weight;
 }
 
+/* The state is published before t looks at what it waits for: a waker that still sees READY has left it there. */
 static void switch_in(struct host_cpu *cpu, struct thread *t)
 {
-	t->state = THREAD_RUNNING;
+	__atomic_store_n(&t->state, THREAD_RUNNING, __ATOMIC_SEQ_CST);
 	cpu->current = t;
 	cpu->switches++;
 	cpu->resched = 0;
@@ -307,7 +319,6 @@ static enum step run(struct host_cpu *cpu, struct thread *t)
 			if (!__atomic_compare_exchange_n(&t->state, &woken, THREAD_RUNNING, false,
 							 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 				return s;
-			continue;
 		}
 		if (cpu->resched && should_yield(cpu, t))
 			return STEP_YIELD;

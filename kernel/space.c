@@ -4,6 +4,7 @@
 
 #include "arch/x86_64/registers.h"
 #include "kernel/frame.h"
+#include "kernel/host_cpu.h"
 #include "kernel/lib/string.h"
 
 static const struct table_format *const format = &table_format_host;
@@ -107,8 +108,21 @@ hpa_t space_create(void)
 	return root;
 }
 
+void space_switch(hpa_t root)
+{
+	struct host_cpu *cpu = host_cpu();
+
+	if (cpu->root == root.v)
+		return;
+	cr3_write(root.v);
+	__atomic_store_n(&cpu->root, root.v, __ATOMIC_RELEASE); /* only now the former one may go */
+}
+
 void space_put(hpa_t root)
 {
+	for (u32 i = 0; i < host_cpu_count; i++)
+		while (__atomic_load_n(&host_cpus[i]->root, __ATOMIC_ACQUIRE) == root.v)
+			pause();
 	table_free(format, root, SPACE_USER_SLOT);
 }
 

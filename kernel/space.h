@@ -18,9 +18,15 @@ void space_init(const struct boot_info *info);
 /* The kernel's root, for other CPUs and for idling. */
 hpa_t space_kernel_root(void);
 
+/* This CPU uses root from now on; nothing happens when it does already. */
+void space_switch(hpa_t root);
+
 /* A root with the kernel's half and an empty user half; .v == 0 without memory. */
 hpa_t space_create(void);
-void space_put(hpa_t root); /* frees the tables; the frames are the owner's */
+
+/* Frees the tables, once no CPU uses them any more (one that has just blocked a thread of the process still
+ * does); the frames are the owner's. */
+void space_put(hpa_t root);
 
 /* Maps one frame for ring 3; 0 or ERR_NOMEM.  Counts added table frames in *tables. */
 int space_map(hpa_t root, u64 address, hpa_t at, u32 perms, u64 *tables) must_check;

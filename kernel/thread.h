@@ -3,7 +3,9 @@
  *
  * state is atomic and changes only along these edges:
  *   READY -> RUNNING (picked)   RUNNING -> READY (preempted)   RUNNING -> BLOCKED (nothing to do)
- *   RUNNING -> WOKEN (a wake-up came while it ran: it will not block)   WOKEN -> RUNNING   BLOCKED -> READY (woken) */
+ *   RUNNING -> WOKEN (a wake-up came while it ran: it will not block)   WOKEN -> RUNNING, READY
+ *   BLOCKED -> READY (woken)
+ * A thread before its start and after its end is READY too: a late wake-up does nothing to it. */
 #ifndef KERNEL_THREAD_H
 #define KERNEL_THREAD_H
 
@@ -14,7 +16,7 @@
 struct process;
 struct vcpu;
 
-enum thread_state { THREAD_BLOCKED, THREAD_READY, THREAD_RUNNING, THREAD_WOKEN };
+enum thread_state { THREAD_READY /* 0, as in fresh memory */, THREAD_BLOCKED, THREAD_RUNNING, THREAD_WOKEN };
 
 /* What a step asks of the scheduler. */
 enum step { STEP_AGAIN, STEP_BLOCK, STEP_YIELD, STEP_EXIT };
@@ -42,8 +44,9 @@ struct thread {
 
 #define THREAD_WEIGHT_DEFAULT 256
 
-/* A thread that is ready to be started by thread_wake; NULL without memory. */
+/* A thread that waits for thread_start (once); NULL without memory. */
 struct thread *thread_create(struct process *process, enum step (*step)(struct thread *t), u32 weight);
+void thread_start(struct thread *t);
 void thread_free(struct thread *t);
 
 /* Makes it run, or not block the next time; from any CPU, under any lock below LOCK_RUN_QUEUE. */

@@ -35,6 +35,8 @@ void timer_cancel(struct timer *t)
 	if (list_linked(&t->link))
 		list_remove(&t->link);
 	spin_unlock(&cpu->timer_lock);
+	while (cpu != host_cpu() && __atomic_load_n(&cpu->expiring, __ATOMIC_ACQUIRE) == t)
+		pause();
 }
 
 void timer_arm(struct timer *t, u64 deadline)
@@ -62,6 +64,7 @@ static struct timer *take_due(struct host_cpu *cpu, u64 now)
 	if (first_deadline(cpu) <= now) {
 		t = LIST_ITEM(cpu->timers.next, struct timer, link);
 		list_remove(&t->link);
+		__atomic_store_n(&cpu->expiring, t, __ATOMIC_RELAXED); /* the unlock publishes it */
 	}
 	spin_unlock(&cpu->timer_lock);
 	return t;
@@ -80,6 +83,7 @@ void timer_interrupt(void)
 	}
 	while ((t = take_due(cpu, now)))
 		t->expired(t);
+	__atomic_store_n(&cpu->expiring, NULL, __ATOMIC_RELEASE);
 	spin_lock(&cpu->timer_lock);
 	timer_program(cpu);
 	spin_unlock(&cpu->timer_lock);

@@ -15,8 +15,11 @@ struct timer {
 	void (*expired)(struct timer *t);
 };
 
-/* (Re)arms t on this CPU; TIMER_NEVER disarms.  A callback that runs already is not waited for. */
+/* (Re)arms t on this CPU; TIMER_NEVER disarms. */
 void timer_arm(struct timer *t, u64 deadline);
+
+/* Afterwards t's callback neither runs on another CPU nor will: its memory may go.  Called without any lock
+ * that the callback takes. */
 void timer_cancel(struct timer *t);
 
 /* The timer interrupt: calls what is due and programs the next. */

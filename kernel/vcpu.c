@@ -101,10 +101,22 @@ void vcpu_get_state(struct vcpu *v, struct vcpu_state *s)
 	s->activity = v->activity;
 }
 
+/* APM 3, XSETBV: x87 always, AVX needs SSE, the three AVX-512 parts go together. */
+bool vcpu_xcr0_valid(const struct vcpu *v, u64 value)
+{
+	u64 avx512 = value & 0xe0;
+
+	if (!(value & 1) || value & ~cpuid_guest_xcr0(v))
+		return false;
+	if (value & 4 && !(value & 2))
+		return false;
+	return !avx512 || (avx512 == 0xe0 && value & 4);
+}
+
 int vcpu_set_state(struct vcpu *v, const struct vcpu_state *s)
 {
 	if (s->cr4 & ~cpuid_guest_cr4(v) || s->efer & ~(cpuid_guest_efer(v) | EFER_LMA) ||
-	    s->xcr0 & ~cpuid_guest_xcr0(v) || !(s->xcr0 & 1) || s->activity > ACTIVITY_WAIT_SIPI)
+	    !vcpu_xcr0_valid(v, s->xcr0) || s->activity > ACTIVITY_WAIT_SIPI)
 		return ERR_INVAL;
 	virt->set(v->hw, s, VIRT_ALL);
 	memcpy(v->page->gpr, s->gpr, sizeof(s->gpr));
@@ -116,9 +128,10 @@ int vcpu_set_state(struct vcpu *v, const struct vcpu_state *s)
 
 void vcpu_request(struct vcpu *v, u32 requests)
 {
-	struct thread *t = __atomic_load_n(&v->thread, __ATOMIC_SEQ_CST);
+	struct thread *t;
 
 	__atomic_or_fetch(&v->requests, requests, __ATOMIC_SEQ_CST);
+	t = __atomic_load_n(&v->thread, __ATOMIC_SEQ_CST); /* afterwards: one that comes later sees the request */
 	if (!t || t == sched_current())
 		return;
 	if (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST))

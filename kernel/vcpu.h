@@ -85,6 +85,9 @@ void vcpu_put(struct vcpu *v);
 void vcpu_get_state(struct vcpu *v, struct vcpu_state *state);
 int vcpu_set_state(struct vcpu *v, const struct vcpu_state *state) must_check;
 
+/* May the guest have this XCR0?  The processor faults on any other, in ring 0 too. */
+bool vcpu_xcr0_valid(const struct vcpu *v, u64 value);
+
 /* INIT, and the start-up IPI after it. */
 void vcpu_init_reset(struct vcpu *v);
 void vcpu_startup(struct vcpu *v, u8 vector);

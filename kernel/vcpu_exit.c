@@ -222,18 +222,6 @@ static enum step exit_cr(struct vcpu *v, struct virt_exit *exit)
 	return STEP_AGAIN;
 }
 
-/* APM 3, XSETBV: CPL 0, index 0, x87 always, AVX needs SSE, the three AVX-512 parts go together. */
-static bool xcr0_valid(const struct vcpu *v, u64 value)
-{
-	u64 avx512 = value & 0xe0;
-
-	if (!(value & 1) || value & ~cpuid_guest_xcr0(v))
-		return false;
-	if (value & 4 && !(value & 2))
-		return false;
-	return !avx512 || (avx512 == 0xe0 && value & 4);
-}
-
 static enum step exit_xsetbv(struct vcpu *v, const struct virt_exit *exit)
 {
 	u64 *gpr = v->page->gpr, value = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
@@ -242,7 +230,7 @@ static enum step exit_xsetbv(struct vcpu *v, const struct virt_exit *exit)
 	virt->get(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL);
 	if (!(s.cr4 & CR4_OSXSAVE))
 		return fault(v, VECTOR_UD);
-	if ((u32)gpr[GPR_RCX] || s.seg[SEG_SS].attr & 0x60 || !xcr0_valid(v, value))
+	if ((u32)gpr[GPR_RCX] || s.seg[SEG_SS].attr & 0x60 || !vcpu_xcr0_valid(v, value))
 		return fault(v, VECTOR_GP);
 	s.xcr0 = value;
 	virt->set(v->hw, &s, VIRT_XCR0);

@@ -70,6 +70,14 @@ static void take_requests(struct vcpu *v)
 		kvmclock_resumed(v);
 }
 
+/* Who saw in_guest set only kicked, and the kick is spent: its request must be seen now.  The fence keeps the
+ * processor from looking at requests before in_guest is seen cleared. */
+static enum step may_block(struct vcpu *v)
+{
+	mfence();
+	return v->requests ? STEP_AGAIN : STEP_BLOCK;
+}
+
 /* Waits at the kernel's door while the guest is held. */
 static enum step park(struct vcpu *v)
 {
@@ -77,7 +85,7 @@ static enum step park(struct vcpu *v)
 		v->parked = true;
 		guest_parked(v->guest);
 	}
-	return STEP_BLOCK;
+	return may_block(v);
 }
 
 /* A fault that ring 3's emulation found. */
@@ -200,7 +208,7 @@ static enum step prepare(struct thread *t, struct vcpu *v)
 		halt_in_shadow(v);
 	if (v->activity != ACTIVITY_RUN) {
 		if (v->activity == ACTIVITY_WAIT_SIPI || !wakes_halt(v))
-			return STEP_BLOCK;
+			return may_block(v);
 		v->activity = ACTIVITY_RUN;
 	}
 	return deliver(t, v);

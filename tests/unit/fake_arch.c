@@ -17,6 +17,7 @@
 #include "kernel/panic.h"
 
 u8 *fake_ram;
+u32 fake_machines;
 int fake_ram_file;
 void (*fake_halted)(void);
 void (*fake_interrupt)(u32 vector);
@@ -66,6 +67,7 @@ static void map_ram(u64 bytes)
 static void start(u64 frames, u32 count)
 {
 	assert(count <= FAKE_CPUS);
+	fake_machines++;
 	for (u32 i = 0; i < count; i++) {
 		cpus[i] = calloc(1, sizeof(*cpus[i]));
 		cpus[i]->arch.self = &cpus[i]->arch;

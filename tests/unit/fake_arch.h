@@ -16,6 +16,7 @@
  * fake_cpu_count CPUs, of which the test's thread is CPU 0.  (cmocka's own set-up functions do not do: it
  * takes the signals for itself before the test.) */
 #define FAKE_TEST(name) { #name, fake_test_run, NULL, fake_test_end, (void *)(name) }
+extern u32 fake_machines; /* how many there have been */
 extern const u64 fake_frames;
 extern const u32 fake_cpu_count;
 void fake_test_run(void **state);
