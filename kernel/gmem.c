@@ -5,7 +5,8 @@
 #include "kernel/gmem_region.h"
 #include "kernel/lib/string.h"
 
-#define FINI_PAGES 512 /* of one step */
+#define STEP_PAGES 512 /* leaves that one step of gmem_map or gmem_fini_step takes away */
+#define BATCH 64        /* of them, between two flushes */
 
 static hpa_t zero_frame;
 
@@ -23,7 +24,9 @@ int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, void
 	m->limit = limit;
 	m->shootdown = shootdown;
 	m->root = frame_alloc_zero(0, FRAME_TABLE);
-	m->tables = 1;
+	m->tables = m->root.v ? 1 : 0;
+	/* one of each level for each region's two ends, and what is between them */
+	m->tables_max = 1 + GMEM_REGIONS * 2 * 3 + limit / table_span(1) + limit / table_span(2);
 	return m->root.v ? 0 : ERR_NOMEM;
 }
 
@@ -114,6 +117,17 @@ static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry)
 	return 0;
 }
 
+/* The entry of a page, with the tables above it; NULL without memory. */
+static u64 *leaf_entry(struct gmem *m, u64 page)
+{
+	u32 missing;
+	u64 *entry = table_find(m->format, m->root, page, &missing);
+
+	if (!missing)
+		return entry;
+	return m->tables + missing <= m->tables_max ? table_make(m->format, m->root, page, 0, &m->tables) : NULL;
+}
+
 /* Makes the page of gpa present (and writable); m locked. */
 static int touch(struct gmem *m, u64 gpa, bool write)
 {
@@ -122,7 +136,7 @@ static int touch(struct gmem *m, u64 gpa, bool write)
 
 	if (!r || (write && r->kind == MAP_ROM))
 		return ERR_FAULT;
-	entry = table_make(m->format, m->root, page, 0, &m->tables);
+	entry = leaf_entry(m, page);
 	if (!entry)
 		return ERR_NOMEM;
 	if (!(*entry & m->format->present))
@@ -229,19 +243,17 @@ int gmem_write(struct gmem *m, u64 gpa, const void *from, u64 len)
 /* Takes the leaves of [base, end) away, in batches: clear, flush, put.  m locked. */
 static void zap(struct gmem *m, u64 base, u64 end)
 {
-	u64 batch[64];
+	u64 batch[BATCH];
 
 	while (base < end) {
 		u32 n = 0;
 
-		for (; base < end && n < ARRAY_SIZE(batch); ) {
+		while (base < end && n < BATCH) {
 			u32 level;
 			u64 *entry = table_find(m->format, m->root, base, &level);
 
-			if (*entry & m->format->present) {
-				batch[n++] = *entry;
-				*entry = 0;
-			}
+			if (*entry & m->format->present)
+				batch[n++] = __atomic_exchange_n(entry, 0, __ATOMIC_ACQ_REL);
 			base = ALIGN_DOWN(base, table_span(level)) + table_span(level);
 		}
 		if (!n)
@@ -252,21 +264,37 @@ static void zap(struct gmem *m, u64 base, u64 end)
 	}
 }
 
-int gmem_map(struct gmem *m, u64 gpa, u64 len, enum map_kind kind, u64 source)
+/* The part of [gpa, end), at least a page, that holds no more leaves than one step may take away. */
+static u64 step_end(struct gmem *m, u64 gpa, u64 end)
 {
+	for (u32 looked = 0; gpa < end && looked < STEP_PAGES; looked++) {
+		u32 level;
+
+		table_find(m->format, m->root, gpa, &level);
+		gpa = ALIGN_DOWN(gpa, table_span(level)) + table_span(level);
+	}
+	return MIN(gpa, end);
+}
+
+s64 gmem_map(struct gmem *m, u64 gpa, u64 len, enum map_kind kind, u64 source)
+{
+	u64 end;
 	int error;
 
 	if ((gpa | len) & ~PAGE_MASK || !len || gpa >= GMEM_TOP || len > GMEM_TOP - gpa)
 		return ERR_INVAL;
 	spin_lock(&m->lock);
-	error = gmem_region_set(m, gpa, len, kind, source);
+	error = gmem_region_check(m, gpa, len, kind, source);
+	end = step_end(m, gpa, gpa + len);
 	if (!error)
-		zap(m, gpa, gpa + len);
+		error = gmem_region_set(m, gpa, end - gpa, kind, source);
+	if (!error)
+		zap(m, gpa, end);
 	spin_unlock(&m->lock);
-	return error;
+	return error ? error : (s64)(end - gpa);
 }
 
-/* Clears up to FINI_PAGES leaves of one region from m->fini_at on. */
+/* Clears up to STEP_PAGES leaves of one region from m->fini_at on. */
 bool gmem_fini_step(struct gmem *m)
 {
 	struct gmem_region *r;
@@ -278,7 +306,7 @@ bool gmem_fini_step(struct gmem *m)
 	r = m->region_count ? &m->regions[m->region_count - 1] : NULL;
 	if (r) {
 		m->fini_at = MAX(m->fini_at, r->base);
-		end = MIN(r->base + r->len, m->fini_at + FINI_PAGES * PAGE_SIZE);
+		end = MIN(r->base + r->len, m->fini_at + STEP_PAGES * PAGE_SIZE);
 		zap(m, m->fini_at, end);
 		m->fini_at = end;
 		if (end == r->base + r->len) {

@@ -12,6 +12,7 @@
 #include "kernel/table.h"
 
 #define GMEM_REGIONS 32
+#define GMEM_REGIONS_MADE (GMEM_REGIONS + 2) /* while one is being changed in steps */
 #define GMEM_TOP BIT(40) /* guest-physical addresses end here */
 
 struct gmem_region {
@@ -24,13 +25,14 @@ struct gmem {
 	struct spinlock lock;
 	const struct table_format *format; /* c */
 	hpa_t root;                        /* c */
-	struct gmem_region regions[GMEM_REGIONS]; /* m: sorted, no overlaps, holes absent */
+	struct gmem_region regions[GMEM_REGIONS_MADE]; /* m: sorted, no overlaps, holes absent */
 	u32 region_count;                  /* m */
 	u64 limit;                         /* c: bytes of RAM that regions may have in all */
 	u64 generation;                    /* a: grows when a translation was taken away */
 	u64 private_pages;                 /* m: frames of its own */
 	u64 shared_pages;                  /* m: leaves on file frames and the zero frame */
-	u64 tables;                        /* m: stage-2 frames */
+	u64 tables;                        /* m: stage-2 frames, up to tables_max */
+	u64 tables_max;                    /* c: enough for all RAM, and no more for one that remaps it all over */
 	u64 fini_at;                       /* o: where gmem_fini_step goes on */
 	void (*shootdown)(struct gmem *m); /* c: makes all vCPUs forget old translations */
 };
@@ -44,9 +46,11 @@ int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, void
 /* Gives back a bounded number of frames; true when all is gone and m is zeroed.  No vCPU runs any more. */
 bool gmem_fini_step(struct gmem *m);
 
-/* Sets what is at [gpa, gpa+len), page aligned.  source: see struct gmem_region.  0, ERR_INVAL, ERR_TOOBIG
- * when RAM would pass the limit, ERR_NOMEM when there are too many regions. */
-int gmem_map(struct gmem *m, u64 gpa, u64 len, enum map_kind kind, u64 source) must_check;
+/* Sets what is at [gpa, gpa+len), page aligned, as far as it is done in a bounded time; returns how many bytes
+ * of the range are done: the caller goes on with the rest.  source: see struct gmem_region.  ERR_INVAL,
+ * ERR_TOOBIG when RAM would pass the limit, ERR_NOMEM when there would be too many regions: the rest is as it
+ * was. */
+s64 gmem_map(struct gmem *m, u64 gpa, u64 len, enum map_kind kind, u64 source) must_check;
 
 /* A stage-2 fault: makes the page at gpa present (write: writable).  0: enter again; ERR_FAULT: nothing is
  * there, or ROM is written: a device's business; ERR_NOMEM. */

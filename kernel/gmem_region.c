@@ -4,7 +4,7 @@
 #include "kernel/lib/string.h"
 
 struct list {
-	struct gmem_region regions[GMEM_REGIONS];
+	struct gmem_region regions[GMEM_REGIONS_MADE];
 	u32 count;
 	bool full;
 };
@@ -46,14 +46,24 @@ bool gmem_region_writable(struct gmem *m, u64 gpa, u64 len)
 	return ok;
 }
 
+static bool continues(const struct gmem_region *a, const struct gmem_region *b)
+{
+	return a->base + a->len == b->base && a->kind == b->kind &&
+	       (a->source ? a->source + a->len == b->source : !b->source);
+}
+
 static void append(struct list *l, struct gmem_region r)
 {
+	struct gmem_region *last = l->count ? &l->regions[l->count - 1] : NULL;
+
 	if (!r.len)
 		return;
-	if (l->count == GMEM_REGIONS)
-		l->full = true;
-	else
+	if (last && continues(last, &r))
+		last->len += r.len;
+	else if (l->count < ARRAY_SIZE(l->regions))
 		l->regions[l->count++] = r;
+	else
+		l->full = true;
 }
 
 /* The part of r within [from, to). */
@@ -79,22 +89,45 @@ static u64 ram_of(const struct list *l)
 	return sum;
 }
 
-int gmem_region_set(struct gmem *m, u64 base, u64 len, enum map_kind kind, u64 source)
+static void make(struct list *l, const struct gmem *m, const struct gmem_region *fresh, u64 len)
 {
-	struct gmem_region fresh = { base, kind == MAP_HOLE ? 0 : len, kind, source };
-	struct list l = { .count = 0 };
+	u64 base = fresh->base;
 	u32 i = 0;
 
+	l->count = 0;
+	l->full = false;
 	for (; i < m->region_count && m->regions[i].base < base; i++)
-		append(&l, clip(m->regions[i], 0, base));
-	append(&l, fresh);
+		append(l, clip(m->regions[i], 0, base));
+	append(l, *fresh);
 	for (i = i ? i - 1 : 0; i < m->region_count; i++)
-		append(&l, clip(m->regions[i], base + len, UINT64_MAX));
+		append(l, clip(m->regions[i], base + len, UINT64_MAX));
+}
+
+static struct gmem_region fresh_region(u64 base, u64 len, enum map_kind kind, u64 source)
+{
+	return (struct gmem_region){ base, kind == MAP_HOLE ? 0 : len, kind, source };
+}
+
+int gmem_region_check(const struct gmem *m, u64 base, u64 len, enum map_kind kind, u64 source)
+{
+	struct gmem_region fresh = fresh_region(base, len, kind, source);
+	struct list l;
+
+	make(&l, m, &fresh, len);
+	if (l.count > GMEM_REGIONS || l.full)
+		return ERR_NOMEM;
+	return ram_of(&l) > m->limit ? ERR_TOOBIG : 0;
+}
+
+int gmem_region_set(struct gmem *m, u64 base, u64 len, enum map_kind kind, u64 source)
+{
+	struct gmem_region fresh = fresh_region(base, len, kind, source);
+	struct list l;
+
+	make(&l, m, &fresh, len);
 	if (l.full)
 		return ERR_NOMEM;
-	if (ram_of(&l) > m->limit)
-		return ERR_TOOBIG;
-	memcpy(m->regions, l.regions, sizeof(l.regions));
+	memcpy(m->regions, l.regions, l.count * sizeof(l.regions[0]));
 	m->region_count = l.count;
 	return 0;
 }

@@ -66,10 +66,10 @@ static enum step handle(struct thread *t)
 {
 	const u64 args[SYSCALL_ARGS] = { t->regs.rdi, t->regs.rsi, t->regs.rdx, t->regs.r10, t->regs.r8 };
 	u64 number = t->regs.rax;
-	const struct syscall_entry *entry = &syscall_table[number];
+	const struct syscall_entry *entry = number < SYSCALL_COUNT ? &syscall_table[number] : NULL;
 	s64 result;
 
-	if (number >= SYSCALL_COUNT || !entry->handler) {
+	if (!entry || !entry->handler) {
 		t->regs.rax = (u64)ERR_NOSYS;
 		return STEP_AGAIN;
 	}
@@ -95,4 +95,19 @@ enum step syscall_handle(struct thread *t)
 		return handle(t);
 	t->step = vcpu_step; /* a vCPU goes on: the way that must be short */
 	return STEP_AGAIN;
+}
+
+static enum step again(struct thread *t)
+{
+	if (t->process->dying)
+		return STEP_EXIT;
+	cpu_interrupt_window();
+	t->step = user_step;
+	return syscall_handle(t);
+}
+
+s64 syscall_again(struct thread *t)
+{
+	t->step = again;
+	return SYSCALL_STEP;
 }

@@ -29,6 +29,10 @@ extern const struct syscall_entry syscall_table[SYSCALL_COUNT];
 /* Carries out the call in t's registers. */
 enum step syscall_handle(struct thread *t);
 
+/* A handler's answer when a bounded part is done: the call is made again, as a step of its own, with the
+ * arguments that stand in t's registers now. */
+s64 syscall_again(struct thread *t);
+
 /* The handlers, by file: syscall_common.c, syscall_machine.c, syscall_monitor.c. */
 #define SYSCALL_HANDLER(name) s64 syscall_##name(struct thread *t, const u64 *a)
 SYSCALL_HANDLER(exit);

@@ -132,6 +132,7 @@ SYSCALL_HANDLER(guest_map)
 {
 	struct guest *g = t->process->guest;
 	u64 source = 0;
+	s64 done;
 
 	if (a[2] > MAP_FILE)
 		return ERR_INVAL;
@@ -140,7 +141,13 @@ SYSCALL_HANDLER(guest_map)
 		if (!source)
 			return ERR_INVAL;
 	}
-	return gmem_map(&g->gmem, a[0], a[1], (enum map_kind)a[2], source);
+	done = gmem_map(&g->gmem, a[0], a[1], (enum map_kind)a[2], source);
+	if (done < 0 || (u64)done == a[1])
+		return done < 0 ? done : 0;
+	t->regs.rdi += (u64)done;
+	t->regs.rsi -= (u64)done;
+	t->regs.r8 += (u64)done;
+	return syscall_again(t);
 }
 
 SYSCALL_HANDLER(guest_read)
