@@ -173,8 +173,64 @@ def rule_unit_links(files):
             yield f"{path}:2: no /* links: ... */ line"
 
 
+def text_of(path):
+    return "\n".join(lines_of(path)) if os.path.isfile(path) else ""
+
+
+def strings_in(path, begin, pattern, end="\n};"):
+    """What pattern's group finds between `begin` and the next `end`."""
+    text = text_of(path)
+    at = text.find(begin)
+    return re.findall(pattern, text[at:text.find(end, at)]) if at >= 0 else []
+
+
+def first_cells(heading):
+    """The `code` in the first column of the tables under a heading of README.md."""
+    section = re.search(rf"^{re.escape(heading)}$(.*?)(?=^##|\Z)", text_of("README.md"), re.S | re.M)
+    cells = re.findall(r"^\| `((?:[^`])*)` \|", section.group(1), re.M) if section else []
+    return [cell.replace("\\|", "|") for cell in cells]
+
+
+def host_keys():
+    return (strings_in("boot/options.c", "host_keys[] =", r'\n\t\{ "([^"]+)"')
+            + strings_in("arch/x86_64/virt_options.h", "#define VIRT_OPTIONS", r'X\(\w+, \d+, "([^"]+)"\)', "\n\n"))
+
+
+def guest_keys():
+    return strings_in("vmm/monitor/definitions.c", "struct key keys[] =", r'\{ "([^"]+)", set_')
+
+
+def settings_keys():
+    return (strings_in("vmm/machine/settings.c", "monitor_keys[] =", r'"([^"]+)"')
+            + strings_in("vmm/machine/settings.c", "settings_pair(", r'strcmp\(item->key, "([^"]+)"\)', "\n}"))
+
+
+def commands():
+    rows = strings_in("vmm/monitor/command_table.c", "command_table[] =", r'\{ "([^"]+)", "([^"]*)", \d')
+    return [f"{name} {arguments}".strip() for name, arguments in rows]
+
+
+def rule_reference(files):
+    """README's tables and the tables in the code have the same rows."""
+    tables = [("## The monitor", commands(), "vmm/monitor/command_table.c"),
+              ("### `[host]`", host_keys(), "boot/options.c"),
+              ("### `[guest NAME]`", guest_keys(), "vmm/monitor/definitions.c")]
+    for heading, code, path in tables:
+        shown = first_cells(heading)
+        if not code or not shown:
+            yield f"README.md:1: {heading}: {len(shown)} rows here, {len(code)} in {path}: not understood"
+        for row in sorted(set(code) - set(shown)):
+            yield f"README.md:1: {heading} lacks `{row}` of {path}"
+        for row in sorted(set(shown) - set(code)):
+            yield f"README.md:1: {heading} has `{row}`, which {path} does not"
+        for row in sorted({row for row in shown if shown.count(row) > 1}):
+            yield f"README.md:1: {heading} has `{row}` twice"
+    for key in sorted(set(guest_keys()) ^ set(settings_keys())):
+        yield f"vmm/machine/settings.c:1: `{key}` is not a key of both this file and vmm/monitor/definitions.c"
+
+
 RULES = [rule_layers, rule_layout, rule_file_length, rule_function_length, rule_line_length,
-         rule_head_comment, rule_comments, rule_blanks, rule_unit_links]
+         rule_head_comment, rule_comments, rule_blanks, rule_unit_links, rule_reference]
 
 
 def main():
