@@ -11,7 +11,8 @@ MEMORY = 64 << 20  # of the guest that only shares
 
 @pytest.fixture(scope="module")
 def machine():
-    guests = linux("alpha", vcpus=2) + linux("beta") + guest("sharer", "busy.elf", memory=MEMORY, module="vmlinuz")
+    guests = linux("alpha", vcpus=2) + linux("beta")
+    guests += guest("sharer", "busy.elf", memory=MEMORY, module="vmlinuz")
     with Machine("boot", guests) as m:
         m.wait_prompt(90)
         yield m
