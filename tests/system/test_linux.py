@@ -104,6 +104,8 @@ def test_interactive_programs_are_interrupted(machine):
     with machine.attach("beta") as console:
         console.send("cat\r")
         console.wait_for("cat\r?\n")
+        console.send("typed\r")
+        console.wait_for("typed\r?\ntyped\r?\n")  # it runs: before that, Ctrl-C would be the shell's
         console.send("\x03")
         console.wait_for("beta# ", 20)
         assert console.output("echo ok") == "ok"
