@@ -239,11 +239,12 @@ int process_write(struct process *p, u64 to, const void *from, u64 len)
 void thread_activate(struct thread *t)
 {
 	space_switch(t->process ? t->process->root : space_kernel_root());
+	vcpu_on_cpu(t);
 }
 
 void thread_deactivate(struct thread *t)
 {
-	vcpu_unload(host_cpu());
+	vcpu_off_cpu(host_cpu(), t);
 }
 
 void thread_exited(struct thread *t)

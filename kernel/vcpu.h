@@ -64,6 +64,7 @@ struct vcpu {
 	/* Figures; o, read by others */
 	u32 reason;              /* enum vcpu_reason of the last exit */
 	u64 entered_at, exited_at; /* host TSC */
+	u64 left_at;             /* host TSC when its thread left a CPU */
 	u64 guest_cycles, exit_cycles;
 	struct exit_counter exits[VCPU_REASONS];
 

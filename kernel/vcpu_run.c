@@ -21,11 +21,21 @@ static void vcpu_load(struct host_cpu *cpu, struct vcpu *v)
 	v->cpu = cpu->arch.index;
 }
 
-void vcpu_unload(struct host_cpu *cpu)
+void vcpu_off_cpu(struct host_cpu *cpu, struct thread *t)
 {
 	if (cpu->loaded)
 		virt->leave(cpu->loaded->hw);
 	cpu->loaded = NULL;
+	if (t->vcpu)
+		t->vcpu->left_at = rdtsc();
+}
+
+void vcpu_on_cpu(struct thread *t)
+{
+	struct vcpu *v = t->vcpu;
+
+	if (v && v->exited_at)
+		v->exited_at += rdtsc() - v->left_at;
 }
 
 static void unpark(struct vcpu *v)
@@ -305,9 +315,5 @@ enum step vcpu_step(struct thread *t)
 		if (s == ENTER)
 			s = enter(t, v);
 	} while (s == STEP_AGAIN && t->step == vcpu_step && !cpu->resched);
-	if (s == STEP_BLOCK && v->exited_at) { /* time asleep is no exit's cost */
-		count_entry(v, rdtsc());
-		v->exited_at = 0;
-	}
 	return s;
 }

@@ -9,8 +9,10 @@
 /* The step of a thread in SYS_VCPU_RUN: enters the guest once and handles its exit. */
 enum step vcpu_step(struct thread *t);
 
-/* Takes the vCPU that is loaded on this CPU out of the processor, if there is one. */
-void vcpu_unload(struct host_cpu *cpu);
+/* t leaves this CPU or comes to one: its vCPU leaves the processor with it, and the time between, asleep or
+ * behind others, is no exit's cost. */
+void vcpu_off_cpu(struct host_cpu *cpu, struct thread *t);
+void vcpu_on_cpu(struct thread *t);
 
 /* t will not run its vCPU any more. */
 void vcpu_detach(struct thread *t);

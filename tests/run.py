@@ -15,6 +15,7 @@ PYTEST = [sys.executable, "-m", "pytest", "tests/system", "-n", "2", "--dist", "
 CHECK = [
     ("build", [*MAKE, "all"]),
     ("clang", [*MAKE, "clang"]),
+    ("image", ["sh", "tests/check_image.sh", "build/BOOTX64.EFI"]),
     ("style", [sys.executable, "tests/check.py"]),
     ("unit", [sys.executable, "tests/unit.py"]),
 ]

@@ -5,7 +5,8 @@ set -eu
 
 PACKAGES="gcc make clang binutils nasm gnu-efi acpica-tools mtools dosfstools libxxhash-dev libcmocka-dev
 	qemu-system-x86 ovmf bochs python3-pytest python3-pytest-xdist python3-pexpect
-	busybox-static cpio xxd psf-unifont git"
+	busybox-static cpio xxd psf-unifont git
+	sbsigntool openssl"
 
 missing=""
 installed=$(dpkg-query -W -f '${binary:Package} ${db:Status-Abbrev}\n' 2>/dev/null |
