@@ -240,6 +240,30 @@ int gmem_write(struct gmem *m, u64 gpa, const void *from, u64 len)
 	return 0;
 }
 
+static bool swap(u8 *at, u32 size, u64 old, u64 fresh)
+{
+	u32 old_half = (u32)old;
+
+	if (size == 8)
+		return __atomic_compare_exchange_n((u64 *)at, &old, fresh, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return __atomic_compare_exchange_n((u32 *)at, &old_half, (u32)fresh, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+int gmem_swap(struct gmem *m, u64 gpa, u32 size, u64 old, u64 fresh)
+{
+	int error;
+
+	if (gpa >= GMEM_TOP || gpa & (size - 1))
+		return ERR_FAULT;
+	spin_lock(&m->lock);
+	error = touch(m, gpa, true);
+	if (!error && !swap((u8 *)gmem_peek(m, gpa), size, old, fresh))
+		error = ERR_AGAIN;
+	spin_unlock(&m->lock);
+	return error;
+}
+
 /* Takes the leaves of [base, end) away, in batches: clear, flush, put.  m locked. */
 static void zap(struct gmem *m, u64 base, u64 end)
 {

@@ -63,6 +63,10 @@ int gmem_write(struct gmem *m, u64 gpa, const void *from, u64 len) must_check;
 /* Reads a naturally aligned 8-byte word; ERR_FAULT as above.  For page-table walks. */
 int gmem_read_word(struct gmem *m, u64 gpa, u64 *word) must_check;
 
+/* Replaces an aligned entry of 4 or 8 bytes in one step, as long as it still is old: 0, ERR_AGAIN when it is
+ * not, ERR_FAULT and ERR_NOMEM as gmem_write.  For accessed and dirty bits: other vCPUs change entries too. */
+int gmem_swap(struct gmem *m, u64 gpa, u32 size, u64 old, u64 fresh) must_check;
+
 /* Where the kernel can read the page of gpa, without making it present: NULL if it is not.  Valid while
  * generation does not change and m's guest is not taken apart. */
 const u8 *gmem_peek(struct gmem *m, u64 gpa);

@@ -14,6 +14,8 @@
 #define PTE_NX BIT(63)
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
+#define TRIES 100 /* until an entry stays the same for a moment */
+
 #define FAULT_PRESENT 1u /* APM 2 §8.4.2 */
 #define FAULT_WRITE 2u
 #define FAULT_USER 4u
@@ -36,7 +38,7 @@ static s64 fault(const struct walk *w, u32 bits)
 		bits |= FAULT_WRITE;
 	if (w->access & ACCESS_USER)
 		bits |= FAULT_USER;
-	if (w->access & ACCESS_FETCH && (w->s.efer & EFER_NXE || w->s.cr4 & CR4_SMEP))
+	if (w->access & ACCESS_FETCH && ((w->wide && w->s.efer & EFER_NXE) || w->s.cr4 & CR4_SMEP))
 		bits |= FAULT_FETCH;
 	return (s64)(WALK_FAULT | bits);
 }
@@ -64,14 +66,13 @@ static void record(const struct walk *w, u64 at, u64 entry)
 		t->step[t->count].gpa = at, t->step[t->count++].value = entry;
 }
 
-/* Sets bits in an entry as the processor does.  Only this vCPU's software walk may lose a race against
- * another vCPU here, and then sets a bit in an entry that was just replaced, as hardware may too. */
-static void entry_mark(const struct walk *w, u64 at, u64 entry, u64 bits)
+/* Sets bits in an entry as the processor does: false when another vCPU has changed the entry meanwhile.  One
+ * in ROM stays as it is. */
+static bool entry_mark(const struct walk *w, u64 at, u64 entry, u64 bits)
 {
-	u32 low = (u32)(entry | bits);
-
-	if ((entry & bits) != bits)
-		(void)!gmem_write(w->m, at, &low, sizeof(low));
+	if ((entry & bits) == bits)
+		return true;
+	return gmem_swap(w->m, at, w->wide ? 8 : 4, entry, entry | bits) != ERR_AGAIN;
 }
 
 static bool allowed(const struct walk *w)
@@ -89,7 +90,7 @@ static bool allowed(const struct walk *w)
 	return !write || w->rights & PTE_WRITE || !(w->s.cr0 & CR0_WP);
 }
 
-/* From level (0: leaf tables) down; table: gpa of that level's table. */
+/* From level (0: leaf tables) down; table: gpa of that level's table.  ERR_AGAIN: an entry changed. */
 static s64 descend(struct walk *w, u64 table, u32 level, u64 gva, u64 *gpa)
 {
 	u32 bits = w->wide ? 9 : 10;
@@ -98,6 +99,7 @@ static s64 descend(struct walk *w, u64 table, u32 level, u64 gva, u64 *gpa)
 		u32 shift = PAGE_SHIFT + bits * level;
 		u64 at = table + (gva >> shift & (BIT(bits) - 1)) * (w->wide ? 8 : 4), entry;
 		bool pdpt_pae = w->wide && level == 2 && !(w->s.efer & EFER_LMA);
+		u64 marks;
 		bool leaf;
 
 		if (entry_read(w, at, &entry))
@@ -112,16 +114,18 @@ static s64 descend(struct walk *w, u64 table, u32 level, u64 gva, u64 *gpa)
 		leaf = !level || (entry & PTE_LARGE && level < 3 && !pdpt_pae &&
 				  (w->wide || w->s.cr4 & CR4_PSE));
 		if (!leaf) {
-			if (!pdpt_pae)
-				entry_mark(w, at, entry, PTE_ACCESSED);
+			if (!pdpt_pae && !entry_mark(w, at, entry, PTE_ACCESSED))
+				return ERR_AGAIN;
 			record(w, at, pdpt_pae ? entry : entry | PTE_ACCESSED);
 			table = entry & (w->wide ? PTE_ADDRESS : 0xfffff000ull);
 			continue;
 		}
 		if (!allowed(w))
 			return fault(w, FAULT_PRESENT);
-		entry_mark(w, at, entry, PTE_ACCESSED | (w->access & ACCESS_WRITE ? PTE_DIRTY : 0));
-		record(w, at, entry | PTE_ACCESSED | (w->access & ACCESS_WRITE ? PTE_DIRTY : 0));
+		marks = PTE_ACCESSED | (w->access & ACCESS_WRITE ? PTE_DIRTY : 0);
+		if (!entry_mark(w, at, entry, marks))
+			return ERR_AGAIN;
+		record(w, at, entry | marks);
 		table = entry & (w->wide ? PTE_ADDRESS : 0xfffff000ull) & ~(BIT(shift) - 1);
 		if (!w->wide && level) /* PSE-36: bits 13-20 are 32-39 */
 			table = (entry & 0xffc00000ull) | (entry >> 13 & 0xff) << 32;
@@ -135,7 +139,7 @@ s64 walk_translate(struct vcpu *v, u64 gva, u32 access, u64 *gpa)
 	return walk_traced(v, gva, access, gpa, NULL);
 }
 
-s64 walk_traced(struct vcpu *v, u64 gva, u32 access, u64 *gpa, struct walk_trace *trace)
+static s64 walk(struct vcpu *v, u64 gva, u32 access, u64 *gpa, struct walk_trace *trace)
 {
 	struct walk w = { .m = &v->guest->gmem, .access = access, .rflags = v->page->rflags, .trace = trace,
 			  .rights = PTE_WRITE | PTE_USER };
@@ -153,4 +157,16 @@ s64 walk_traced(struct vcpu *v, u64 gva, u32 access, u64 *gpa, struct walk_trace
 	if ((s64)(gva << 16) >> 16 != (s64)gva)
 		return fault(&w, 0);
 	return descend(&w, w.s.cr3 & PTE_ADDRESS, 3, gva, gpa);
+}
+
+s64 walk_traced(struct vcpu *v, u64 gva, u32 access, u64 *gpa, struct walk_trace *trace)
+{
+	s64 result = ERR_AGAIN;
+
+	for (u32 tries = 0; result == ERR_AGAIN && tries < TRIES; tries++) {
+		if (trace)
+			trace->count = 0;
+		result = walk(v, gva, access, gpa, trace);
+	}
+	return result == ERR_AGAIN ? ERR_FAULT : result; /* its vCPUs do that on purpose */
 }
