@@ -42,7 +42,8 @@ def trace(operation, log):
     with Machine("profile", text, cpus=1, icount=True, extra=["-D", log]) as m:
         m.wait_prompt(300)
         base = int(re.search(r"image at ([0-9a-f]+)", "\n".join(m.ok("dmesg", 120))).group(1), 16)
-        m.poll(lambda: m.ok("vmexit bench"), lambda text: len(text) > 3, 60, "exits of bench")
+        with m.attach("bench") as console:
+            console.wait_for("LOOP", 300)
         for command in ("stop", "singlestep on", "log exec,nochain", "cont"):
             m.emulator.command("human-monitor-command", **{"command-line": command})
         while os.path.getsize(log) < 60_000_000:

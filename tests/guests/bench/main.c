@@ -9,7 +9,13 @@ static const char *last_word = "";
 
 static bool loops(const char *name)
 {
-	return text_equal(last_word, name);
+	static bool told;
+
+	if (!text_equal(last_word, name))
+		return false;
+	if (!told)
+		print("LOOP %s\n", name);
+	return told = true;
 }
 
 static volatile u32 timer_count;
