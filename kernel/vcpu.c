@@ -177,10 +177,15 @@ void vcpu_advance(struct vcpu *v, u32 length)
 
 /* ---- instruction bytes ---- */
 
+static struct vcpu_fetch *fetch_at(struct vcpu *v, u64 rip)
+{
+	return &v->fetches[rip >> PAGE_SHIFT & (VCPU_FETCHES - 1)];
+}
+
 /* Translates a code page anew and remembers how.  NULL if it cannot be. */
 static const u8 *translate_page(struct vcpu *v, const struct virt_code *code, u64 address)
 {
-	struct vcpu_fetch *f = &v->fetch;
+	struct vcpu_fetch *f = fetch_at(v, v->page->rip + (address - code->address));
 	struct gmem *m = &v->guest->gmem;
 	u32 user = code->cpl == 3 ? ACCESS_USER : 0;
 	u64 gpa;
@@ -205,10 +210,8 @@ static const u8 *translate_page(struct vcpu *v, const struct virt_code *code, u6
 }
 
 /* Does the remembered translation still hold?  gmem locked: its frames cannot go. */
-static bool still_there(const struct vcpu *v, const struct virt_code *code)
+static bool still_there(const struct vcpu *v, const struct vcpu_fetch *f, const struct virt_code *code)
 {
-	const struct vcpu_fetch *f = &v->fetch;
-
 	if ((code->address & PAGE_MASK) != f->page || code->cr3 != f->code.cr3 || code->mode != f->code.mode ||
 	    code->cpl != f->code.cpl || f->generation != v->guest->gmem.generation || !f->host ||
 	    f->trace.count > ARRAY_SIZE(f->trace.step))
@@ -219,14 +222,15 @@ static bool still_there(const struct vcpu *v, const struct virt_code *code)
 	return true;
 }
 
-static u32 copy_code(struct vcpu *v, u64 address, u8 *bytes, u32 len)
+static u32 copy_code(struct vcpu *v, u64 rip, u64 address, u8 *bytes, u32 len)
 {
+	const struct vcpu_fetch *f = fetch_at(v, rip);
 	struct gmem *m = &v->guest->gmem;
 	u32 part = (u32)MIN(len, PAGE_SIZE - address % PAGE_SIZE);
 
 	spin_lock(&m->lock);
-	if (m->generation == v->fetch.generation)
-		memcpy(bytes, v->fetch.host + address % PAGE_SIZE, part);
+	if (m->generation == f->generation)
+		memcpy(bytes, f->host + address % PAGE_SIZE, part);
 	else
 		part = 0;
 	spin_unlock(&m->lock);
@@ -236,23 +240,24 @@ static u32 copy_code(struct vcpu *v, u64 address, u8 *bytes, u32 len)
 static u32 fetch_slowly(struct vcpu *v, const struct virt_code *code, u8 *bytes)
 {
 	u64 address = code->address;
-	u32 n = translate_page(v, code, address) ? copy_code(v, address, bytes, 15) : 0;
+	u32 n = translate_page(v, code, address) ? copy_code(v, v->page->rip, address, bytes, 15) : 0;
 
 	if (n && n < 15 && translate_page(v, code, address + n))
-		n += copy_code(v, address + n, bytes + n, 15 - n);
+		n += copy_code(v, v->page->rip + n, address + n, bytes + n, 15 - n);
 	return n;
 }
 
 u32 vcpu_fetch(struct vcpu *v, struct virt_code *code, u8 *bytes)
 {
+	const struct vcpu_fetch *f = fetch_at(v, v->page->rip);
 	struct gmem *m = &v->guest->gmem;
 	bool hit;
 
 	virt->code(v->hw, v->page, code);
 	spin_lock(&m->lock);
-	hit = code->address % PAGE_SIZE <= PAGE_SIZE - 16 && still_there(v, code);
+	hit = code->address % PAGE_SIZE <= PAGE_SIZE - 16 && still_there(v, f, code);
 	if (hit) {
-		const u64 *from = (const u64 *)(v->fetch.host + code->address % PAGE_SIZE);
+		const u64 *from = (const u64 *)(f->host + code->address % PAGE_SIZE);
 		u64 *to = (u64 *)bytes;
 
 		to[0] = from[0];
@@ -264,8 +269,9 @@ u32 vcpu_fetch(struct vcpu *v, struct virt_code *code, u8 *bytes)
 
 bool vcpu_code_is(const struct vcpu *v, u8 first, u8 second)
 {
-	const struct vcpu_fetch *f = &v->fetch;
-	u64 offset = v->page->rip - f->rip_page;
+	u64 rip = v->page->rip;
+	const struct vcpu_fetch *f = &v->fetches[rip >> PAGE_SHIFT & (VCPU_FETCHES - 1)];
+	u64 offset = rip - f->rip_page;
 	const u8 *at = f->host + offset;
 
 	return offset < PAGE_SIZE - 1 && f->generation == v->guest->gmem.generation && f->host && at[0] == first &&

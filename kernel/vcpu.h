@@ -27,6 +27,8 @@ enum vcpu_request {
 	REQUEST_RESUMED = 1 << 7, /* the guest was paused: its clock says so */
 };
 
+#define VCPU_FETCHES 8 /* a power of two */
+
 struct vcpu {
 	struct guest *guest;     /* c */
 	u32 index;               /* c */
@@ -49,7 +51,7 @@ struct vcpu {
 	u64 generation;          /* o, of the guest memory's translations that it may have cached */
 	struct timer timer;      /* o, the local APIC's */
 
-	/* The code page of the last fetch, and the guest's table entries that led to it: good as long as they
+	/* The code pages of the last fetches, by RIP's page, and the guest's table entries that led to it: good as long as they
 	 * have these values.  o */
 	struct vcpu_fetch {
 		u64 page, rip_page; /* its linear address, and as RIP sees it (CS.base apart) */
@@ -57,7 +59,7 @@ struct vcpu {
 		const u8 *host;
 		struct virt_code code;
 		struct walk_trace trace;
-	} fetch;
+	} fetches[VCPU_FETCHES];
 
 	struct virt_exit exit;   /* o, the last one */
 
@@ -109,7 +111,7 @@ void vcpu_advance(struct vcpu *v, u32 length);
 /* Up to 15 bytes at RIP and where that is; returns how many could be read.  bytes has room for 16. */
 u32 vcpu_fetch(struct vcpu *v, struct virt_code *code, u8 *bytes);
 
-/* Does the code page of the last fetch, if RIP is still in it, show these two bytes at RIP?  Only for an
+/* Does the code page of an earlier fetch, if RIP is in it, show these two bytes at RIP?  Only for an
  * instruction that the processor has named: then they can hardly be another one of the same opcode, so the
  * guest's tables are not looked at again. */
 bool vcpu_code_is(const struct vcpu *v, u8 first, u8 second);
