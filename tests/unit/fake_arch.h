@@ -53,6 +53,9 @@ extern u64 fake_tsc;
 void fake_watch(void (*seen)(u64 *word, u64 before));
 void fake_watch_end(void);
 
+/* While watching: called once, just before the next store to RAM, as if another CPU came in between. */
+extern void (*fake_before_store)(void);
+
 /* Keeps all free frames but count, so that what is tried next runs out; fake_give_back returns them. */
 void fake_leave(u64 count);
 void fake_give_back(void);

@@ -125,6 +125,7 @@ static bool fill_user_page(u64 address)
 
 /* ---- the store watch ---- */
 
+void (*fake_before_store)(void);
 static void (*watcher)(u64 *word, u64 before);
 static u64 watched[PAGE_SIZE / 8]; /* the page's content before the store */
 static u64 *watched_page;
@@ -152,8 +153,11 @@ static bool step_store(u64 address, greg_t *r)
 	if (!watcher || address - (u64)fake_ram >= fake_frames * PAGE_SIZE)
 		return false;
 	watched_page = (u64 *)(address & PAGE_MASK);
-	memcpy(watched, watched_page, PAGE_SIZE);
 	protect(PROT_READ | PROT_WRITE);
+	if (fake_before_store)
+		fake_before_store();
+	fake_before_store = NULL;
+	memcpy(watched, watched_page, PAGE_SIZE);
 	r[REG_EFL] |= EFLAGS_TRAP;
 	return true;
 }

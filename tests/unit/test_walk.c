@@ -242,9 +242,52 @@ static void test_tables_in_rom(void **state)
 	end();
 }
 
+static u64 *raced, in_between;
+
+static void replace_entry(void)
+{
+	*raced = in_between;
+}
+
+static void ignore(u64 *word, u64 before)
+{
+}
+
+/* Another vCPU replaces or takes away an entry between the walk's look at it and its mark. */
+static void test_entry_changes_under_the_walk(void **state)
+{
+	static const u64 entries[] = { 0x4028, 0x3000, 0x1ff8 }, all[] = { 0x1ff8, 0x2ff0, 0x3000, 0x4028 };
+
+	for (u32 i = 0; i < ARRAY_SIZE(entries); i++)
+		for (u32 gone = 0; gone < 2; gone++) {
+			u64 got;
+			s64 result;
+
+			long_tables();
+			put(0x5028, 0x8000 | 7, 8); /* the tables of another mapping */
+			put(0x6000, 0x5000 | 7, 8);
+			put(0x9000 + 8 * 0x1fe, 0x6000 | 7, 8);
+			raced = (u64 *)gmem_peek(&g->gmem, entries[i]);
+			in_between = gone ? 0 : (i == 0 ? 0x8000 : i == 1 ? 0x5000 : 0x9000) | 7;
+			for (u32 k = 0; k < 4; k++) /* only this one is to be marked */
+				put(all[k], entry_at(all[k], 8) | 0x60, 8);
+			*raced &= ~0x60ull;
+			fake_watch(ignore);
+			fake_before_store = replace_entry;
+			result = walk(LONG_BASE + 0x5000, ACCESS_WRITE, &got);
+			fake_watch_end();
+			assert_null(fake_before_store);
+			assert_int_equal(result, gone ? (s64)(WALK_FAULT | 2) : 0);
+			if (!gone)
+				assert_int_equal(got, 0x8000);
+			assert_int_equal(*raced & ~0x60ull, in_between);
+			end();
+		}
+}
+
 /* ---- one CPU walks while another, as a guest's kernel does, replaces entries ---- */
 
-#define ROUNDS 30000
+#define ROUNDS 100000
 
 static u32 over;
 
@@ -288,7 +331,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_no_paging), FAKE_TEST(test_32_bit), FAKE_TEST(test_pae), FAKE_TEST(test_long_mode),
-		FAKE_TEST(test_rights), FAKE_TEST(test_tables_in_rom), FAKE_TEST(test_replaced_entries_stay_replaced),
+		FAKE_TEST(test_rights), FAKE_TEST(test_tables_in_rom),
+		FAKE_TEST(test_entry_changes_under_the_walk), FAKE_TEST(test_replaced_entries_stay_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
