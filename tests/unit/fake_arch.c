@@ -104,8 +104,10 @@ int fake_test_end(void **state)
 	kept_count = 0;
 	fake_watch_end();
 	fake_trap_stop();
-	for (u32 i = 0; i < host_cpu_count; i++)
+	for (u32 i = 0; i < FAKE_CPUS; i++) {
 		free(cpus[i]);
+		cpus[i] = NULL;
+	}
 	free(descriptors);
 	munmap(fake_ram, fake_frames * PAGE_SIZE);
 	close(fake_ram_file);

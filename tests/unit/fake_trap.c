@@ -80,6 +80,10 @@ static bool privileged(greg_t *r)
 	} else if (code[1] == 0x31) {
 		r[REG_RIP] += 2;
 		read_tsc(r);
+	} else if (code[1] == 0x01 && code[2] == 0xf9) { /* RDTSCP, of the C library */
+		r[REG_RIP] += 3;
+		r[REG_RCX] = 0;
+		read_tsc(r);
 	} else if (code[1] == 0x32) {
 		r[REG_RIP] += 2;
 		r[REG_RAX] = (u32)*msr_of((u32)r[REG_RCX]);
