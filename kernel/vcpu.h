@@ -51,8 +51,8 @@ struct vcpu {
 	u64 generation;          /* o, of the guest memory's translations that it may have cached */
 	struct timer timer;      /* o, the local APIC's */
 
-	/* The code pages of the last fetches, by RIP's page, and the guest's table entries that led to it: good as long as they
-	 * have these values.  o */
+	/* The code pages of the last fetches, by RIP's page, and the guest's table entries that led to them: good as
+	 * long as those have these values.  o */
 	struct vcpu_fetch {
 		u64 page, rip_page; /* its linear address, and as RIP sees it (CS.base apart) */
 		u64 generation;
