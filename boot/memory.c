@@ -26,14 +26,16 @@ int memory_init(void)
 
 static u32 kind_of(const EFI_MEMORY_DESCRIPTOR *d)
 {
+	bool usable = d->Attribute & EFI_MEMORY_WB && !(d->Attribute & EFI_MEMORY_RUNTIME);
+
 	switch (d->Type) {
 	case EfiLoaderCode:
 	case EfiLoaderData:
+	case EfiConventionalMemory:
+		return usable ? BOOT_RANGE_FREE : BOOT_RANGE_RESERVED;
 	case EfiBootServicesCode:
 	case EfiBootServicesData:
-	case EfiConventionalMemory:
-		return (d->Attribute & EFI_MEMORY_WB) && !(d->Attribute & EFI_MEMORY_RUNTIME) ?
-			BOOT_RANGE_FREE : BOOT_RANGE_RESERVED;
+		return usable ? BOOT_RANGE_FIRMWARE : BOOT_RANGE_RESERVED;
 	case EfiMemoryMappedIO:
 	case EfiMemoryMappedIOPortSpace:
 		return BOOT_RANGE_MMIO;
@@ -65,6 +67,7 @@ int memory_read(struct boot_info *info, u64 *key)
 	*key = map_key;
 	info->range_count = 0;
 	paint_kind(info, BOOT_RANGE_FREE);
+	paint_kind(info, BOOT_RANGE_FIRMWARE);
 	paint_kind(info, BOOT_RANGE_RESERVED);
 	paint_kind(info, BOOT_RANGE_MMIO);
 	ranges_paint(info, 0, PAGE_SIZE, BOOT_RANGE_RESERVED); /* a null pointer's page is never anybody's */

@@ -26,7 +26,7 @@ static bool make_room(struct boot_info *info)
 		for (u32 i = 0; i < info->range_count; i++) {
 			const struct boot_range *r = &info->ranges[i];
 
-			if ((r->kind == BOOT_RANGE_FREE || r->kind == BOOT_RANGE_RESERVED) &&
+			if ((r->kind <= BOOT_RANGE_FIRMWARE || r->kind == BOOT_RANGE_RESERVED) &&
 			    (least == info->range_count || r->len < info->ranges[least].len))
 				least = i;
 		}
@@ -91,7 +91,7 @@ void ranges_paint(struct boot_info *info, u64 base, u64 len, u32 kind)
 	u64 end;
 	u32 first, after;
 
-	if (!clip(&base, &end, len, kind == BOOT_RANGE_FREE) || !make_room(info))
+	if (!clip(&base, &end, len, kind <= BOOT_RANGE_FIRMWARE) || !make_room(info))
 		return;
 	first = cut(info, base);
 	after = cut(info, end);

@@ -4,8 +4,8 @@
 
 #include "kernel/boot_info.h"
 
-/* Makes [base, base + len) kind, whatever was there: paint the strongest kind last.  FREE shrinks to whole
- * pages, the others grow to them; what reaches past 2^64 is cut.  When the list is full, the smallest FREE or
+/* Makes [base, base + len) kind, whatever was there: paint the strongest kind last.  FREE and FIRMWARE shrink to
+ * whole pages, the others grow to them; what reaches past 2^64 is cut.  When the list is full, the smallest FREE or
  * RESERVED ranges are forgotten: memory that is not in the list is nobody's. */
 void ranges_paint(struct boot_info *info, u64 base, u64 len, u32 kind);
 

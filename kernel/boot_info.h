@@ -12,7 +12,8 @@
 #define BOOT_CMOS_CENTURY_UNKNOWN 0
 
 enum boot_range_kind {
-	BOOT_RANGE_FREE,     /* the kernel's to use (conventional, loader and boot-services memory) */
+	BOOT_RANGE_FREE,     /* the kernel's to use (conventional and loader memory) */
+	BOOT_RANGE_FIRMWARE, /* so too, but not before the firmware's page tables are left: they are in it */
 	BOOT_RANGE_KERNEL,   /* the image, boot_info itself and what boot/ allocated for the kernel (files apart) */
 	BOOT_RANGE_FILE,     /* loaded files, page aligned */
 	BOOT_RANGE_RESERVED, /* RAM that stays the firmware's (runtime services, ACPI tables, NVS, unusable) */

@@ -7,7 +7,8 @@
 
 static bool is_memory(const struct boot_range *r)
 {
-	return r->kind == BOOT_RANGE_FREE || r->kind == BOOT_RANGE_KERNEL || r->kind == BOOT_RANGE_FILE;
+	return r->kind == BOOT_RANGE_FREE || r->kind == BOOT_RANGE_FIRMWARE || r->kind == BOOT_RANGE_KERNEL ||
+	       r->kind == BOOT_RANGE_FILE;
 }
 
 static u64 top_of_memory(const struct boot_info *info)
@@ -36,6 +37,7 @@ static u64 carve(struct boot_range *ranges, u32 count, u64 len)
 
 static struct boot_range ranges[BOOT_RANGES_MAX];
 
+/* The firmware's page tables are in use, and in memory that its boot services left, until space_init. */
 int memory_take_over(const struct boot_info *info)
 {
 	u64 count = top_of_memory(info) >> PAGE_SHIFT, len = ALIGN_UP(count * sizeof(struct frame), PAGE_SIZE), table;
@@ -60,5 +62,8 @@ int memory_take_over(const struct boot_info *info)
 	space_init(info);
 	if (!space_kernel_root().v)
 		return ERR_NOMEM;
+	for (u32 i = 0; i < info->range_count; i++)
+		if (ranges[i].kind == BOOT_RANGE_FIRMWARE)
+			frame_add(ranges[i].base, ranges[i].len, ranges[i].node);
 	return gmem_start();
 }

@@ -77,6 +77,21 @@
 #define MSR_DEBUGCTL 0x1d9u
 #define MSR_PAT 0x277u
 #define MSR_MTRR_DEF_TYPE 0x2ffu
+#define MSR_VMX_BASIC 0x480u /* SDM 3D appendix A */
+#define MSR_VMX_PIN 0x481u
+#define MSR_VMX_PRIMARY 0x482u
+#define MSR_VMX_EXIT 0x483u
+#define MSR_VMX_ENTRY 0x484u
+#define MSR_VMX_CR0_FIXED0 0x486u
+#define MSR_VMX_CR0_FIXED1 0x487u
+#define MSR_VMX_CR4_FIXED0 0x488u
+#define MSR_VMX_CR4_FIXED1 0x489u
+#define MSR_VMX_SECONDARY 0x48bu
+#define MSR_VMX_EPT_VPID 0x48cu
+#define MSR_VMX_TRUE_PIN 0x48du
+#define MSR_VMX_TRUE_PRIMARY 0x48eu
+#define MSR_VMX_TRUE_EXIT 0x48fu
+#define MSR_VMX_TRUE_ENTRY 0x490u
 #define MSR_TSC_DEADLINE 0x6e0u
 #define MSR_X2APIC_FIRST 0x800u /* register at MMIO offset o is MSR 800h + o / 16 */
 #define MSR_XSS 0xda0u
@@ -89,6 +104,8 @@
 #define MSR_GS_BASE 0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
 #define MSR_TSC_AUX 0xc0000103u
+#define FEATURE_CONTROL_LOCKED BIT(0) /* SDM 3C §24.7 */
+#define FEATURE_CONTROL_VMX BIT(2)
 #define MSR_VM_CR 0xc0010114u
 #define MSR_VM_HSAVE_PA 0xc0010117u
 

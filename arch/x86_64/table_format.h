@@ -21,6 +21,9 @@ struct table_format {
 extern const struct table_format table_format_host;
 extern const struct table_format table_format_npt;
 
+/* EPT; where the processor has no accessed and dirty flags the back end's copy has 0 for them. */
+extern const struct table_format table_format_ept;
+
 #define TABLE_ADDRESS 0x000ffffffffff000ull
 
 #endif

@@ -1,13 +1,12 @@
 /* The choice between the back ends. */
 #include "arch/x86_64/virt.h"
 
-#include "arch/x86_64/svm/svm.h"
 #include "kernel/lib/error.h"
 #include "kernel/lib/string.h"
 
 const struct virt_ops *virt;
 
-static const struct virt_ops *const back_ends[] = { &svm_ops };
+static const struct virt_ops *const back_ends[] = { &svm_ops, &vmx_ops };
 
 int virt_probe(u64 off, char *missing, size_t missing_len, char *features, size_t features_len)
 {

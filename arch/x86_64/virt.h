@@ -116,6 +116,7 @@ struct virt_ops {
 	int (*msr_set)(struct virt_vcpu *v, u32 msr, u64 value);
 };
 
+extern const struct virt_ops svm_ops, vmx_ops;
 extern const struct virt_ops *virt; /* the one that virt_probe found; set once at boot */
 
 /* Finds the back end for this processor and sets virt; as virt_ops' probe. */

@@ -1,6 +1,6 @@
 """The emulators that stand in for hardware.  Machine knows them only by start, ended, command and kill.
 
-Only qemu-svm for now; a Bochs class goes beside it and nothing above changes.
+QEMU is here, Bochs in bochs.py, the list of all in machines.py.
 """
 import ctypes
 import json
@@ -15,6 +15,10 @@ PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+class Unsupported(Exception):
+    """This emulator cannot do what a test wants: the test is skipped."""
+
+
 def die_with_parent():
     """Runs in the child: a killed test run leaves no emulator behind."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -24,6 +28,7 @@ class QemuSvm:
     """QEMU with TCG, which emulates AMD SVM with nested paging."""
 
     name = "qemu-svm"
+    slow = 1
 
     def __init__(self, disk, log, cpus=2, memory=1024, icount=False, cpu="max", disk_options="", uart=True,
                  extra=()):

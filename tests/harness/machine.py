@@ -60,14 +60,16 @@ class Machine:
     """with Machine("name", config) as m: m.wait_prompt(); m.monitor("list")"""
 
     running = []  # for the report of a failed test
+    default = QemuSvm  # pytest --machine chooses another
 
-    def __init__(self, name, config, files=(), host="serial = com1\n", emulator=QemuSvm, **options):
+    def __init__(self, name, config, files=(), host="serial = com1\n", emulator=None, **options):
         """config: the guests' sections, which `host` goes before; or with host=None all of quire.conf: text,
         bytes, or None for no such file.  files: names known here, or name -> path or bytes."""
         self.name = name
         self.config = config if host is None else f"[host]\n{host}\n{config}"
         self.files = files
-        self.emulator_class = emulator
+        self.emulator_class = emulator or Machine.default
+        self.slow = SLOW * self.emulator_class.slow
         self.options = options
         self.numbers = itertools.count(1)
         self.work = self.emulator = self.line = self.log = None
@@ -77,7 +79,8 @@ class Machine:
     def __enter__(self):
         os.makedirs(LOGS, exist_ok=True)
         self.work = tempfile.mkdtemp(prefix="quire-test-")
-        self.log_path = os.path.join(LOGS, self.name + ".log")
+        kind = self.emulator_class.name
+        self.log_path = os.path.join(LOGS, self.name + ("" if kind == "qemu-svm" else f".{kind}") + ".log")
         self.log = open(self.log_path, "w", encoding="utf-8", errors="replace", buffering=1)
         try:
             disk = self._make_image()
@@ -159,9 +162,9 @@ class Machine:
     def wait_for(self, pattern, deadline=30):
         """Waits for a regular expression (or a list of them) on the serial line; returns the match."""
         try:
-            self.line.expect(pattern, timeout=deadline * SLOW)
+            self.line.expect(pattern, timeout=deadline * self.slow)
         except (pexpect.TIMEOUT, pexpect.EOF) as e:
-            what = "the machine ended" if isinstance(e, pexpect.EOF) else f"not within {deadline * SLOW:g} s"
+            what = "the machine ended" if isinstance(e, pexpect.EOF) else f"not within {deadline * self.slow:g} s"
             what = f"{what}, waiting for {pattern!r}"
             raise Failure(f"{self.name}: {what}; serial line:\n{self.tail()}") from None
         return self.line.match
@@ -183,7 +186,7 @@ class Machine:
     def wait_ended(self, deadline=30):
         """Waits until the machine turned itself off or was reset; says which."""
         try:
-            self.line.expect(pexpect.EOF, timeout=deadline * SLOW)
+            self.line.expect(pexpect.EOF, timeout=deadline * self.slow)
         except pexpect.TIMEOUT:
             raise Failure(f"{self.name}: still on after {deadline} s:\n{self.tail()}") from None
         return self.emulator.ended(deadline)
@@ -223,13 +226,13 @@ class Machine:
 
     def poll(self, ask, good, deadline, what):
         """Repeats ask() until good(answer), with pauses that leave the host to the guests."""
-        end = time.monotonic() + deadline * SLOW
+        end = time.monotonic() + deadline * self.slow
         while True:
             answer = ask()
             if good(answer):
                 return answer
             if time.monotonic() > end:
-                waited = f"waited {deadline * SLOW:g} s for {what}, it is {answer!r}"
+                waited = f"waited {deadline * self.slow:g} s for {what}, it is {answer!r}"
                 raise Failure(f"{self.name}: {waited}:\n{self.tail()}")
             time.sleep(0.1)
 

@@ -27,7 +27,6 @@ struct svm_features { /* CPUID Fn8000_000A */
 };
 
 extern struct svm_features svm_features;
-extern const struct virt_ops svm_ops;
 
 /* Decodes the VMCB's exit into *exit (exit.c). */
 void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *exit);

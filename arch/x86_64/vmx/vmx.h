@@ -1,0 +1,110 @@
+/* The VMX back end's own: what its files share.
+ *
+ * A VMCS can be read only on the CPU where it is active, from load to leave.  So each vCPU has a copy of its
+ * state in memory: the groups in valid are right, the others are read when they are asked for.  While it is
+ * inactive all are right. */
+#ifndef ARCH_X86_64_VMX_VMX_H
+#define ARCH_X86_64_VMX_VMX_H
+
+#include "arch/x86_64/fpu.h"
+#include "arch/x86_64/virt.h"
+#include "arch/x86_64/vmx/controls.h"
+#include "arch/x86_64/vmx/vmcs.h"
+
+/* MSRs that VMX does not switch: SYSCALL's and SWAPGS's. */
+enum vmx_msr { VMX_STAR, VMX_LSTAR, VMX_SFMASK, VMX_KERNEL_GS_BASE, VMX_MSRS };
+
+struct virt_vcpu {
+	u32 *vmcs;              /* a page; its address is the VMCS pointer */
+	u8 *apic;               /* the virtual-APIC page: CR8 is in it */
+	struct fpu fpu;
+	struct vcpu_state state; /* groups in valid; DR0-3, DR6 and CR2 while they are not in the processor */
+	u32 valid;              /* enum virt_state */
+	bool active;            /* on CPU cpu, from load to leave */
+	u32 cpu;
+	bool launched;          /* since VMCLEAR: the next entry is VMRESUME */
+	bool dr_loaded;         /* DR0-3 and DR6 are the guest's */
+
+	u64 cr4_allowed;        /* what the guest may set */
+	u32 primary, primary_wanted; /* controls in the VMCS, and for the next entry */
+	u32 tpr_threshold;      /* in the VMCS */
+	bool cr8_window;        /* exit when CR8 falls */
+	u64 rip, rsp, rflags, host_cr3, eptp; /* in the VMCS */
+	u32 blocking;           /* the VMCS's interruptibility, if blocking_known */
+	bool blocking_known;
+	struct virt_event event; /* what the next entry injects */
+
+	u32 translations_cpu;   /* the CPU that this vCPU's translations were last cared for on, +1 */
+	u32 vpid_cpu;           /* the CPU and generation for which the VPID is good */
+	u64 vpid_generation;
+	u64 msrs[VMX_MSRS];     /* while they are not in the processor */
+	u64 cstar;              /* never in the processor: Intel's SYSCALL is 64-bit mode's */
+};
+
+
+/* ---- percpu.c ---- */
+
+int vmx_cpu_enable(void);
+void vmx_cpu_disable(void);
+
+/* Makes v's VMCS current here for as long as this vCPU is loaded; and the end of it. */
+void vmx_activate(struct virt_vcpu *v);
+void vmx_deactivate(struct virt_vcpu *v);
+
+/* The same for a moment, around reads and writes of a VMCS that may be active here or nowhere. */
+void vmx_borrow(struct virt_vcpu *v);
+void vmx_return(struct virt_vcpu *v);
+
+/* Is it in this CPU's registers? */
+bool vmx_is_here(const struct virt_vcpu *v);
+
+/* SYSCALL's MSRs: the guest's from its entry until ring 3 is entered or the vCPU leaves. */
+void vmx_msrs_load(struct virt_vcpu *v);
+void vmx_msrs_store(void);
+bool vmx_msrs_loaded(const struct virt_vcpu *v);
+void vmx_tsc_aux(u64 value);
+
+/* After an exit the GDT's limit is FFFFh: ring 3 must not see what lies behind it. */
+void vmx_ring3(void);
+
+/* EPT pointer, VPID and the flushes that are due before an entry. */
+void vmx_translations(struct virt_vcpu *v, hpa_t root, bool flush);
+
+/* ---- state.c ---- */
+void vmx_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);
+void vmx_state_set(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups);
+void vmx_state_refresh(struct virt_vcpu *v, u32 groups);
+void vmx_dr_load(struct virt_vcpu *v);
+void vmx_dr_save(struct virt_vcpu *v);
+void vmx_dr6_trap(struct virt_vcpu *v, u64 bits);
+u64 vmx_cr0_mask(void);                         /* bits of CR0 that the guest only thinks it sets */
+u64 vmx_cr4_mask(const struct virt_vcpu *v);
+
+/* ---- msr.c ---- */
+int vmx_msr_get(struct virt_vcpu *v, u32 msr, u64 *value);
+int vmx_msr_set(struct virt_vcpu *v, u32 msr, u64 value);
+
+/* ---- exit.c, cr.c, check.c ---- */
+void vmx_decode_exit(struct virt_vcpu *v, struct vcpu_page *page, struct virt_exit *exit);
+void vmx_cr_exit(struct virt_vcpu *v, struct vcpu_page *page, struct virt_exit *exit);
+
+/* The first broken rule of SDM 3C §27.3.1 in the current VMCS, or "unknown". */
+const char *vmx_check_guest(void);
+
+static inline u32 vmx_blocking(struct virt_vcpu *v)
+{
+	if (!v->blocking_known) {
+		v->blocking = (u32)vmcs_read(VMCS_GUEST_SHADOW);
+		v->blocking_known = true;
+	}
+	return v->blocking;
+}
+
+static inline void vmx_set_blocking(struct virt_vcpu *v, u32 value)
+{
+	if (vmx_blocking(v) != value)
+		vmcs_write(VMCS_GUEST_SHADOW, value);
+	v->blocking = value;
+}
+
+#endif
