@@ -175,6 +175,7 @@ static enum step exit_stage2(struct thread *t, struct vcpu *v, const struct virt
 	if (error == ERR_FAULT && !exit->fault.table_walk)
 		return exit_mmio(t, v, exit, false);
 	if (error == ERR_FAULT) {
+		vcpu_report(v, exit);
 		guest_stop(g, STOP_CRASH, "its page tables at %lx are not in memory, RIP %lx", (unsigned long)gpa,
 			   (unsigned long)v->page->rip);
 		return STEP_AGAIN;
