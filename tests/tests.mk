@@ -60,7 +60,10 @@ check test test-long: setup
 bench: setup all guests
 	@$(PYTHON) tests/bench.py
 
-# Two Debian guests under Quire, on this terminal.  Ctrl-A x leaves QEMU.
+# Two Debian guests under Quire, on this terminal.  Ctrl-A x leaves the emulator.  MACHINE=bochs: on Intel.
+RUN_qemu := sh tests/qemu.sh
+RUN_bochs := $(PYTHON) tests/bochs.py
+MACHINE ?= qemu
 run: setup
 	@$(MAKE) --no-print-directory -j2 all debian
 	@$(MAKE) --no-print-directory run-image
@@ -69,4 +72,4 @@ run-image:
 	@cp tests/run.conf $(B)/run/quire.conf
 	@ln -f $(DEBIAN) $(B)/run/ 2>/dev/null || cp $(DEBIAN) $(B)/run/
 	@$(MAKE) --no-print-directory image DIR=$(B)/run OUT=$(B)/run.img
-	@sh tests/qemu.sh $(B)/run.img
+	@$(RUN_$(MACHINE)) $(B)/run.img
