@@ -1,6 +1,7 @@
 /* Guest registers between the VMCB and the neutral form. */
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/registers.h"
+#include "arch/x86_64/svm/percpu.h"
 #include "arch/x86_64/svm/svm.h"
 
 #define DR_INTERCEPTS 0xffff
@@ -149,6 +150,10 @@ int svm_msr_set(struct virt_vcpu *v, u32 msr, u64 value)
 {
 	u64 *place = msr_place(v->vmcb, msr);
 
+	if (msr == MSR_TSC_AUX && v->loaded) { /* RDTSCP reads the processor's own; load sets it too */
+		svm_tsc_aux(value);
+		return 0;
+	}
 	if (!place)
 		return ERR_NOENT;
 	*place = value;
