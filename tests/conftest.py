@@ -24,6 +24,11 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: too long for `make test`, run by `make test-long`")
 
 
+def pytest_collection_modifyitems(items):
+    """The longest single test first: two workers then end together."""
+    items.sort(key=lambda item: "test_memtest" not in item.nodeid)
+
+
 def skip_of(reason):
     """The exception that makes pytest count a test as skipped."""
     try:
