@@ -244,7 +244,7 @@ static bool follow(struct guest *g, struct process *old)
 	if (goes_on) {
 		g->process = p;
 		g->replacing = false;
-		process_raise(p, old->events);
+		process_raise(p, old->events & ~(u32)EVENT_SAVE); /* a second one was for the old */
 		__atomic_and_fetch(&g->hold, ~(u32)HOLD_SAVE, __ATOMIC_SEQ_CST);
 	}
 	spin_unlock(&g->lock);

@@ -26,17 +26,28 @@ static bool near(u64 got, u64 want, u32 percent)
 	return off * PERCENT <= want * percent;
 }
 
+/* A host that takes the processor away between two reads spoils a measurement, not the clock: a few tries. */
+#define TRIES 5
+
+static bool hpet_rate_is_right(u32 period)
+{
+	u32 begin = mmio_read(HPET_MAIN), ticks;
+
+	wait_us(100000);
+	ticks = mmio_read(HPET_MAIN) - begin;
+	return near((u64)ticks * period / 1000000000, 100000, 5); /* period is in femtoseconds */
+}
+
 static void test_hpet_counter(void)
 {
-	u32 period = mmio_read(HPET + 4), begin, ticks;
+	u32 period = mmio_read(HPET + 4);
+	bool right = false;
 
 	check(period > 0 && period <= 100000000, "hpet: period");
 	mmio_write(HPET_CONFIG, 1);
-	begin = mmio_read(HPET_MAIN);
-	wait_us(100000);
-	ticks = mmio_read(HPET_MAIN) - begin;
-	/* period is in femtoseconds */
-	check(near((u64)ticks * period / 1000000000, 100000, 5), "hpet: its rate is the PM timer's");
+	for (u32 i = 0; i < TRIES && !right; i++)
+		right = hpet_rate_is_right(period);
+	check(right, "hpet: its rate is the PM timer's");
 }
 
 static void test_hpet_interrupt(void)
@@ -87,7 +98,7 @@ static void test_rtc(void)
 }
 
 /* Channel 2 with its gate: how Linux calibrates without CPUID's help. */
-static void test_gate(void)
+static bool gate_is_right(void)
 {
 	u64 begin, cycles;
 
@@ -99,7 +110,16 @@ static void test_gate(void)
 	while (!(inb(0x61) & 0x20) && rdtsc() - begin < tsc_hz())
 		relax();
 	cycles = rdtsc() - begin;
-	check(near(cycles, tsc_hz() / 100, 20), "pit: gate and output of channel 2");
+	return near(cycles, tsc_hz() / 100, 20);
+}
+
+static void test_gate(void)
+{
+	bool right = false;
+
+	for (u32 i = 0; i < TRIES && !right; i++)
+		right = gate_is_right();
+	check(right, "pit: gate and output of channel 2");
 }
 
 void test_clocks(void)
