@@ -12,6 +12,7 @@ import time
 JOBS = f"-j{os.cpu_count() or 2}"
 MAKE = ["make", "-k", "--no-print-directory", JOBS]
 PYTEST = [sys.executable, "-m", "pytest", "tests/system", "-n", "2", "--dist", "loadfile"]
+REPEATED_MAX = 20  # more failures than that are no accident
 CHECK = [
     ("build", [*MAKE, "all"]),
     ("clang", [*MAKE, "clang"]),
@@ -53,11 +54,26 @@ def run_step(name, command, env):
     return passed, failed
 
 
+def repeat_failed(passed, failed, env):
+    """QEMU 7.2 sometimes leaves nested paging on after a #VMEXIT (docs/testing.md), and a busy host can be late.
+    What failed is tried once more, alone; what fails twice has failed.  Both results are in the output."""
+    again, still = run_step("system, the failed ones again", [*PYTEST[:4], "--last-failed", "-n", "1"], env)
+    if again + still != failed:  # something else went wrong: the first result stands
+        return passed, failed
+    print(f"==> {again} failed at first and passed when repeated", flush=True)
+    return passed + again, still
+
+
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     env["QUIRE_PROGRAM"] = f"{DEBUG}/BOOTX64.EFI"
-    total = [run_step(name, command, env) for name, command in STEPS[sys.argv[1]]]
+    total = []
+    for name, command in STEPS[sys.argv[1]]:
+        result = run_step(name, command, env)
+        if name == "system" and 0 < result[1] <= REPEATED_MAX:
+            result = repeat_failed(*result, env)
+        total.append(result)
     passed, failed = sum(p for p, _ in total), sum(f for _, f in total)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
