@@ -52,6 +52,8 @@ enum syscall {
 	SYS_STATE_SAVE,    /* (buf, len) hands the devices' state to the kernel and ends this process; a fresh
 	                    * one starts with machine_info.restored set */
 	SYS_STATE_LOAD,    /* (buf, len) reads that state; returns its length */
+	SYS_MEMORY_TARGET, /* () how many bytes of its RAM the guest should have (EVENT_MEMORY: it changed) */
+	SYS_MEMORY_STATS,  /* (const struct memory_stats *) what the guest says of its memory, for the monitor */
 
 	/* the monitor */
 	SYS_HOST_INFO = 64, /* (struct host_info *) */
@@ -72,6 +74,7 @@ enum syscall {
 	SYS_GUEST_OUTPUT,  /* (id, u64 *position, buf, len) what the guest wrote, as SYS_LOG_READ */
 	SYS_GUEST_INPUT,   /* (id, buf, len) bytes typed to the guest; returns how many were taken */
 	SYS_GUEST_WATCH,   /* (id) EVENT_GUEST_OUTPUT is raised for this guest from now on, 0 for none */
+	SYS_GUEST_MEMORY,  /* (id, struct guest_memory *) */
 	SYS_HOST_POWER,    /* (enum host_power) */
 };
 
@@ -86,6 +89,7 @@ enum event {
 	EVENT_GUEST_OUTPUT = 1 << 6, /* monitor: the watched guest wrote */
 	EVENT_LOG = 1 << 7,          /* monitor: the log has new lines */
 	EVENT_SELF = 1 << 8,         /* another thread of the process called SYS_EVENT_RAISE */
+	EVENT_MEMORY = 1 << 9,       /* machine: SYS_MEMORY_TARGET's answer changed */
 };
 
 enum access_bits { ACCESS_READ = 0, ACCESS_WRITE = 1 << 0, ACCESS_FETCH = 1 << 1, ACCESS_USER = 1 << 2 };
@@ -123,6 +127,25 @@ struct machine_info {
 };
 
 enum test_hook { HOOK_NONE, HOOK_CRASH, HOOK_LOOP, HOOK_SYSCALLS, HOOK_HANDLES };
+
+/* What a guest's balloon driver counts (VIRTIO 1.2 §5.5.6.4), in its order: bytes, but
+ * faults and huge pages are counts. */
+enum memory_stat {
+	MEMORY_SWAP_IN, MEMORY_SWAP_OUT, MEMORY_MAJOR_FAULTS, MEMORY_MINOR_FAULTS, MEMORY_UNUSED, MEMORY_TOTAL,
+	MEMORY_USABLE, MEMORY_CACHES, MEMORY_HUGE_ALLOC, MEMORY_HUGE_FAIL, MEMORY_STAT_COUNT,
+};
+#define MEMORY_UNKNOWN UINT64_MAX
+
+/* Of a guest, by way of its machine process: nothing here can be relied on. */
+struct memory_stats {
+	u32 driver;      /* 1: a balloon driver is at work */
+	u32 reporting;   /* 1: it reports its free pages, too */
+	u64 balloon;     /* bytes in the balloon: it has the rest of its memory */
+	u64 inflated;    /* bytes taken by the balloon since the start */
+	u64 reported;    /* bytes given back by free page reporting since the start */
+	u64 clock;       /* clock ns at which values came, 0: none have */
+	u64 values[MEMORY_STAT_COUNT]; /* by enum memory_stat, MEMORY_UNKNOWN where it says nothing */
+};
 
 /* ---- vCPUs ---- */
 
@@ -234,6 +257,7 @@ enum guest_control {
 	CONTROL_NMI,      /* to vCPU 0 */
 	CONTROL_HOOK,     /* argument: enum test_hook */
 	CONTROL_REPLACE,  /* serialise the devices and replace the machine process */
+	CONTROL_MEMORY,   /* argument: bytes that it should have (struct guest_memory), 0: all; any state */
 };
 
 enum host_power { POWER_OFF, POWER_REBOOT };
@@ -242,6 +266,14 @@ struct guest_params {
 	u64 memory;     /* bytes, a multiple of 4 KiB */
 	u32 vcpu_count;
 	u32 weight;     /* 1 to 65536, 256 is the default */
+};
+
+struct guest_memory {
+	u64 memory;     /* bytes of RAM that it was or will be started with */
+	u64 wish;       /* bytes that the operator wants it to have, 0: all; kept until Quire ends */
+	u64 pressure;   /* the same of the host, while memory is short */
+	u64 target;     /* what the guest is asked for: the least of these */
+	struct memory_stats stats;
 };
 
 struct guest_info {

@@ -50,6 +50,9 @@ struct guest {
 	struct ring output, input; /* what it wrote; what was typed to it */
 	u64 start_clock, first_insn_clock, first_output_clock; /* o: ns */
 	struct log_limit log_limit; /* of lines that it can provoke */
+	u64 memory_wish;           /* g: struct guest_memory's, bytes, 0: none */
+	u64 memory_pressure;       /* g: the same */
+	struct memory_stats stats; /* g: what it says of its memory in this run */
 	u64 ended_cycles;          /* a: run time of threads that ended, host TSC cycles */
 };
 
@@ -81,6 +84,19 @@ void guest_process_gone(struct guest *g, struct process *p);
 
 /* A vCPU thread waits because of hold; the last one tells who waits for that. */
 void guest_parked(struct guest *g);
+
+/* ---- how much of its memory it should have (guest_memory.c) ---- */
+
+/* The operator's wish and the host's, in bytes; 0: no wish.  The guest is asked for the least of both and of
+ * its memory, and does it as fast as it likes, or not at all.  Kept from run to run. */
+void guest_set_memory_wish(struct guest *g, u64 bytes);
+void guest_set_memory_target(struct guest *g, u64 bytes); /* under memory pressure */
+
+u64 guest_memory_target(struct guest *g);
+void guest_set_memory_stats(struct guest *g, const struct memory_stats *stats);
+void guest_memory(struct guest *g, struct guest_memory *memory);
+
+/* ---- the end of its runs (guest_state.c) ---- */
 
 /* A kernel thread's step: takes dying guests apart. */
 enum step guest_reap(struct thread *t);

@@ -5,6 +5,7 @@
 #include "kernel/guest.h"
 #include "kernel/heap.h"
 #include "kernel/lib/fmt.h"
+#include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/process.h"
@@ -105,6 +106,7 @@ int guest_start(struct guest *g, const struct guest_params *params)
 	g->tsc_offset = -rdtsc();
 	g->first_insn_clock = g->first_output_clock = 0;
 	g->ended_cycles = 0;
+	memset(&g->stats, 0, sizeof(g->stats));
 	error = build(g, params, &p);
 	if (error)
 		return error;

@@ -36,6 +36,8 @@ const struct syscall_entry syscall_table[SYSCALL_COUNT] = {
 	MACHINE(SYS_GUEST_STOP, guest_stop),
 	MACHINE(SYS_STATE_SAVE, state_save),
 	MACHINE(SYS_STATE_LOAD, state_load),
+	MACHINE(SYS_MEMORY_TARGET, memory_target),
+	MACHINE(SYS_MEMORY_STATS, memory_stats),
 
 	MONITOR(SYS_HOST_INFO, host_info),
 	MONITOR(SYS_CPU_INFO, cpu_info),
@@ -54,6 +56,7 @@ const struct syscall_entry syscall_table[SYSCALL_COUNT] = {
 	MONITOR(SYS_GUEST_OUTPUT, guest_output),
 	MONITOR(SYS_GUEST_INPUT, guest_input),
 	MONITOR(SYS_GUEST_WATCH, guest_watch),
+	MONITOR(SYS_GUEST_MEMORY, guest_memory),
 	MONITOR(SYS_HOST_POWER, host_power),
 };
 

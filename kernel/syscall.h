@@ -62,6 +62,8 @@ SYSCALL_HANDLER(guest_extint);
 SYSCALL_HANDLER(guest_stop);
 SYSCALL_HANDLER(state_save);
 SYSCALL_HANDLER(state_load);
+SYSCALL_HANDLER(memory_target);
+SYSCALL_HANDLER(memory_stats);
 SYSCALL_HANDLER(host_info);
 SYSCALL_HANDLER(cpu_info);
 SYSCALL_HANDLER(config_read);
@@ -79,6 +81,7 @@ SYSCALL_HANDLER(guest_peek);
 SYSCALL_HANDLER(guest_output);
 SYSCALL_HANDLER(guest_input);
 SYSCALL_HANDLER(guest_watch);
+SYSCALL_HANDLER(guest_memory);
 SYSCALL_HANDLER(host_power);
 
 #endif

@@ -243,3 +243,18 @@ SYSCALL_HANDLER(state_load)
 	g->saved_len = 0;
 	return len;
 }
+
+SYSCALL_HANDLER(memory_target)
+{
+	return (s64)guest_memory_target(t->process->guest);
+}
+
+SYSCALL_HANDLER(memory_stats)
+{
+	struct memory_stats stats;
+
+	if (process_read(t->process, &stats, a[0], sizeof(stats)))
+		return ERR_FAULT;
+	guest_set_memory_stats(t->process->guest, &stats);
+	return 0;
+}

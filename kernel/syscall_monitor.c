@@ -152,6 +152,9 @@ static int control(struct guest *g, u64 what, u64 argument)
 		g->hook = (u32)argument;
 		return guest_raise(g, EVENT_HOOK);
 	case CONTROL_REPLACE: return guest_replace(g);
+	case CONTROL_MEMORY:
+		guest_set_memory_wish(g, argument);
+		return 0;
 	}
 	return ERR_INVAL;
 }
@@ -236,6 +239,17 @@ SYSCALL_HANDLER(guest_watch)
 		return ERR_NOENT;
 	monitor_watch((u32)a[0]);
 	return 0;
+}
+
+SYSCALL_HANDLER(guest_memory)
+{
+	struct guest *g = guest_of(a[0]);
+	struct guest_memory memory;
+
+	if (!g)
+		return ERR_NOENT;
+	guest_memory(g, &memory);
+	return process_write(t->process, a[1], &memory, sizeof(memory));
 }
 
 SYSCALL_HANDLER(host_power)

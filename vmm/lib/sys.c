@@ -183,6 +183,16 @@ s64 sys_state_load(void *buf, u64 len)
 	return CALL2(SYS_STATE_LOAD, buf, len);
 }
 
+u64 sys_memory_target(void)
+{
+	return (u64)CALL0(SYS_MEMORY_TARGET);
+}
+
+void sys_memory_stats(const struct memory_stats *stats)
+{
+	CALL1(SYS_MEMORY_STATS, stats);
+}
+
 /* ---- the monitor ---- */
 
 int sys_host_info(struct host_info *info)
@@ -270,6 +280,11 @@ s64 sys_guest_input(u32 id, const void *buf, u64 len)
 int sys_guest_watch(u32 id)
 {
 	return (int)CALL1(SYS_GUEST_WATCH, id);
+}
+
+int sys_guest_memory(u32 id, struct guest_memory *memory)
+{
+	return (int)CALL2(SYS_GUEST_MEMORY, id, memory);
 }
 
 int sys_host_power(enum host_power what)

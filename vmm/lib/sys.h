@@ -36,6 +36,8 @@ void sys_guest_extint(bool level);
 _Noreturn void sys_guest_stop(enum stop_reason reason, const char *text);
 _Noreturn void sys_state_save(const void *buf, u64 len);
 s64 sys_state_load(void *buf, u64 len);
+u64 sys_memory_target(void);
+void sys_memory_stats(const struct memory_stats *stats);
 
 /* the monitor */
 int sys_host_info(struct host_info *info);
@@ -55,6 +57,7 @@ int sys_guest_peek(u32 id, u64 gpa, void *buf, u64 len);
 s64 sys_guest_output(u32 id, u64 *position, void *buf, u64 len);
 s64 sys_guest_input(u32 id, const void *buf, u64 len);
 int sys_guest_watch(u32 id);
+int sys_guest_memory(u32 id, struct guest_memory *memory);
 int sys_host_power(enum host_power what);
 
 /* Any call with any arguments: for test hooks that misbehave on purpose. */
