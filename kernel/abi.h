@@ -54,6 +54,7 @@ enum syscall {
 	SYS_STATE_LOAD,    /* (buf, len) reads that state; returns its length */
 	SYS_MEMORY_TARGET, /* () how many bytes of its RAM the guest should have (EVENT_MEMORY: it changed) */
 	SYS_MEMORY_STATS,  /* (const struct memory_stats *) what the guest says of its memory, for the monitor */
+	SYS_GUEST_DISCARD, /* (gpa, len) page aligned RAM, whose frames the host gets back: it reads as zeroes */
 
 	/* the monitor */
 	SYS_HOST_INFO = 64, /* (struct host_info *) */

@@ -1,19 +1,17 @@
-/* Guest memory: faults, copies, and taking it apart. */
+/* Guest memory: faults and copies. */
 #include "kernel/gmem.h"
 
 #include "kernel/frame.h"
+#include "kernel/gmem_leaf.h"
 #include "kernel/gmem_region.h"
 #include "kernel/lib/string.h"
 
-#define STEP_PAGES 512 /* leaves that one step of gmem_map or gmem_fini_step takes away */
-#define BATCH 64        /* of them, between two flushes */
-
-static hpa_t zero_frame;
+hpa_t gmem_zero_frame;
 
 int gmem_start(void)
 {
-	zero_frame = frame_alloc_zero(0, FRAME_KERNEL);
-	return zero_frame.v ? 0 : ERR_NOMEM;
+	gmem_zero_frame = frame_alloc_zero(0, FRAME_KERNEL);
+	return gmem_zero_frame.v ? 0 : ERR_NOMEM;
 }
 
 int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, void (*shootdown)(struct gmem *m))
@@ -30,21 +28,20 @@ int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, void
 	return m->root.v ? 0 : ERR_NOMEM;
 }
 
-static bool is_private(hpa_t frame)
+bool gmem_leaf_private(hpa_t frame)
 {
-	return frame.v != zero_frame.v && frame_kind_of(frame) == FRAME_GUEST;
+	return frame.v != gmem_zero_frame.v && frame_kind_of(frame) == FRAME_GUEST;
 }
 
-/* Drops a leaf's frame; the flush was done. */
-static void put_leaf(struct gmem *m, u64 entry)
+void gmem_leaf_put(struct gmem *m, u64 entry)
 {
 	hpa_t frame = { entry & TABLE_ADDRESS };
 
-	if (is_private(frame))
+	if (gmem_leaf_private(frame))
 		m->private_pages--;
 	else
 		m->shared_pages--;
-	if (frame.v != zero_frame.v)
+	if (frame.v != gmem_zero_frame.v)
 		frame_put(frame);
 }
 
@@ -53,16 +50,10 @@ static u64 page_perms(const struct gmem_region *r, bool write)
 	return PERM_READ | PERM_EXEC | (write && r->kind != MAP_ROM ? PERM_WRITE : 0);
 }
 
-/* The frame that an untouched page begins as, when it is only read. */
-static hpa_t initial_frame(const struct gmem_region *r, u64 page)
+/* The frame that a page begins as whose entry is not present: the file's or the zero frame. */
+static hpa_t initial_frame(const struct gmem_region *r, u64 page, u64 entry)
 {
-	hpa_t frame = zero_frame;
-
-	if (r->source) {
-		frame.v = r->source + (page - r->base);
-		frame_get(frame);
-	}
-	return frame;
+	return r->source && !(entry & LEAF_ZERO) ? (hpa_t){ r->source + (page - r->base) } : gmem_zero_frame;
 }
 
 /* A frame of the guest's own with the content of from, or zeroes. */
@@ -72,7 +63,7 @@ static hpa_t private_frame(hpa_t from)
 
 	if (!frame.v)
 		return frame;
-	if (from.v && from.v != zero_frame.v)
+	if (from.v != gmem_zero_frame.v)
 		memcpy(hpa_pointer(frame), hpa_pointer(from), PAGE_SIZE);
 	else
 		memset(hpa_pointer(frame), 0, PAGE_SIZE);
@@ -82,15 +73,16 @@ static hpa_t private_frame(hpa_t from)
 /* First touch.  m locked. */
 static int populate(struct gmem *m, const struct gmem_region *r, u64 page, u64 *entry, bool write)
 {
-	hpa_t frame;
+	hpa_t frame = initial_frame(r, page, *entry);
 
 	if (write) {
-		frame = private_frame((hpa_t){ r->source ? r->source + (page - r->base) : 0 });
+		frame = private_frame(frame);
 		if (!frame.v)
 			return ERR_NOMEM;
 		m->private_pages++;
 	} else {
-		frame = initial_frame(r, page);
+		if (frame.v != gmem_zero_frame.v)
+			frame_get(frame);
 		m->shared_pages++;
 	}
 	__atomic_store_n(entry, table_leaf(m->format, frame, 0, (u32)page_perms(r, write)), __ATOMIC_RELEASE);
@@ -103,7 +95,7 @@ static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry)
 	u64 old = *entry;
 	hpa_t from = { old & TABLE_ADDRESS }, frame;
 
-	if (is_private(from) && frame_refs(from) == 1) {
+	if (gmem_leaf_private(from) && frame_refs(from) == 1) {
 		__atomic_store_n(entry, old | m->format->write, __ATOMIC_RELEASE);
 		return 0;
 	}
@@ -113,12 +105,11 @@ static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry)
 	m->private_pages++;
 	__atomic_store_n(entry, table_leaf(m->format, frame, 0, (u32)page_perms(r, true)), __ATOMIC_RELEASE);
 	m->shootdown(m);
-	put_leaf(m, old);
+	gmem_leaf_put(m, old);
 	return 0;
 }
 
-/* The entry of a page, with the tables above it; NULL without memory. */
-static u64 *leaf_entry(struct gmem *m, u64 page)
+u64 *gmem_leaf_entry(struct gmem *m, u64 page)
 {
 	u32 missing;
 	u64 *entry = table_find(m->format, m->root, page, &missing);
@@ -136,7 +127,7 @@ static int touch(struct gmem *m, u64 gpa, bool write)
 
 	if (!r || (write && r->kind == MAP_ROM))
 		return ERR_FAULT;
-	entry = leaf_entry(m, page);
+	entry = gmem_leaf_entry(m, page);
 	if (!entry)
 		return ERR_NOMEM;
 	if (!(*entry & m->format->present))
@@ -156,29 +147,30 @@ int gmem_fault(struct gmem *m, u64 gpa, bool write)
 	return error;
 }
 
+static const u8 *byte_of(hpa_t frame, u64 gpa)
+{
+	return (const u8 *)hpa_pointer(frame) + gpa % PAGE_SIZE;
+}
+
 const u8 *gmem_peek(struct gmem *m, u64 gpa)
 {
 	u32 level;
 	u64 entry = *table_find(m->format, m->root, gpa, &level);
 
-	if (!(entry & m->format->present))
-		return NULL;
-	return (const u8 *)hpa_pointer((hpa_t){ entry & TABLE_ADDRESS }) + gpa % PAGE_SIZE;
+	return entry & m->format->present ? byte_of((hpa_t){ entry & TABLE_ADDRESS }, gpa) : NULL;
 }
 
 /* What the bytes at gpa are for a reader, present or not; NULL outside of memory.  m locked. */
 static const u8 *view(struct gmem *m, u64 gpa)
 {
-	const u8 *at = gmem_peek(m, gpa);
+	u32 level;
+	u64 entry = *table_find(m->format, m->root, gpa, &level);
 	const struct gmem_region *r;
 
-	if (at)
-		return at;
+	if (entry & m->format->present)
+		return byte_of((hpa_t){ entry & TABLE_ADDRESS }, gpa);
 	r = gmem_region_find(m, gpa);
-	if (!r)
-		return NULL;
-	at = hpa_pointer(r->source ? (hpa_t){ r->source + (gpa - r->base) } : zero_frame);
-	return r->source ? at : at + gpa % PAGE_SIZE;
+	return r ? byte_of(initial_frame(r, gpa & PAGE_MASK, entry), gpa) : NULL;
 }
 
 static u64 part_of(u64 gpa, u64 len)
@@ -262,86 +254,4 @@ int gmem_swap(struct gmem *m, u64 gpa, u32 size, u64 old, u64 fresh)
 		error = ERR_AGAIN;
 	spin_unlock(&m->lock);
 	return error;
-}
-
-/* Takes the leaves of [base, end) away, in batches: clear, flush, put.  m locked. */
-static void zap(struct gmem *m, u64 base, u64 end)
-{
-	u64 batch[BATCH];
-
-	while (base < end) {
-		u32 n = 0;
-
-		while (base < end && n < BATCH) {
-			u32 level;
-			u64 *entry = table_find(m->format, m->root, base, &level);
-
-			if (*entry & m->format->present)
-				batch[n++] = __atomic_exchange_n(entry, 0, __ATOMIC_ACQ_REL);
-			base = ALIGN_DOWN(base, table_span(level)) + table_span(level);
-		}
-		if (!n)
-			continue;
-		m->shootdown(m);
-		while (n)
-			put_leaf(m, batch[--n]);
-	}
-}
-
-/* The part of [gpa, end), at least a page, that holds no more leaves than one step may take away. */
-static u64 step_end(struct gmem *m, u64 gpa, u64 end)
-{
-	for (u32 looked = 0; gpa < end && looked < STEP_PAGES; looked++) {
-		u32 level;
-
-		table_find(m->format, m->root, gpa, &level);
-		gpa = ALIGN_DOWN(gpa, table_span(level)) + table_span(level);
-	}
-	return MIN(gpa, end);
-}
-
-s64 gmem_map(struct gmem *m, u64 gpa, u64 len, enum map_kind kind, u64 source)
-{
-	u64 end;
-	int error;
-
-	if ((gpa | len) & ~PAGE_MASK || !len || gpa >= GMEM_TOP || len > GMEM_TOP - gpa)
-		return ERR_INVAL;
-	spin_lock(&m->lock);
-	error = gmem_region_check(m, gpa, len, kind, source);
-	end = step_end(m, gpa, gpa + len);
-	if (!error)
-		error = gmem_region_set(m, gpa, end - gpa, kind, source);
-	if (!error)
-		zap(m, gpa, end);
-	spin_unlock(&m->lock);
-	return error ? error : (s64)(end - gpa);
-}
-
-/* Clears up to STEP_PAGES leaves of one region from m->fini_at on. */
-bool gmem_fini_step(struct gmem *m)
-{
-	struct gmem_region *r;
-	u64 end;
-
-	if (!m->root.v)
-		return true;
-	spin_lock(&m->lock);
-	r = m->region_count ? &m->regions[m->region_count - 1] : NULL;
-	if (r) {
-		m->fini_at = MAX(m->fini_at, r->base);
-		end = MIN(r->base + r->len, m->fini_at + STEP_PAGES * PAGE_SIZE);
-		zap(m, m->fini_at, end);
-		m->fini_at = end;
-		if (end == r->base + r->len) {
-			m->region_count--;
-			m->fini_at = 0;
-		}
-	}
-	spin_unlock(&m->lock);
-	if (r)
-		return false;
-	table_free(m->format, m->root, 0);
-	memset(m, 0, sizeof(*m));
-	return true;
 }

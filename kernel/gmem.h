@@ -1,7 +1,7 @@
 /* A guest's physical memory: regions, and stage-2 tables that are filled on first touch.  The one owner of
  * the guest's frames; every path to a guest page goes through here.
  *
- * Lock: LOCK_GMEM (m).  A leaf that is not present is untouched: it holds no frame.  A frame that a leaf maps
+ * Lock: LOCK_GMEM (m).  A leaf that is not present holds no frame (gmem_leaf.h).  A frame that a leaf maps
  * has one reference for it, except the zero frame, which is everybody's and counts none.  Frames are put only
  * after the flush that makes them unreachable. */
 #ifndef KERNEL_GMEM_H
@@ -51,6 +51,10 @@ bool gmem_fini_step(struct gmem *m);
  * ERR_TOOBIG when RAM would pass the limit, ERR_NOMEM when there would be too many regions: the rest is as it
  * was. */
 s64 gmem_map(struct gmem *m, u64 gpa, u64 len, enum map_kind kind, u64 source) must_check;
+
+/* Gives the frames of [gpa, gpa+len) of RAM, page aligned, back: the pages are zeroes from now on, whatever they
+ * began as.  In steps and with errors as gmem_map; ERR_FAULT: not RAM, ERR_NOMEM: no memory for tables. */
+s64 gmem_discard(struct gmem *m, u64 gpa, u64 len) must_check;
 
 /* A stage-2 fault: makes the page at gpa present (write: writable).  0: enter again; ERR_FAULT: nothing is
  * there, or ROM is written: a device's business; ERR_NOMEM. */

@@ -38,6 +38,7 @@ const struct syscall_entry syscall_table[SYSCALL_COUNT] = {
 	MACHINE(SYS_STATE_LOAD, state_load),
 	MACHINE(SYS_MEMORY_TARGET, memory_target),
 	MACHINE(SYS_MEMORY_STATS, memory_stats),
+	MACHINE(SYS_GUEST_DISCARD, guest_discard),
 
 	MONITOR(SYS_HOST_INFO, host_info),
 	MONITOR(SYS_CPU_INFO, cpu_info),

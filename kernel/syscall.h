@@ -64,6 +64,7 @@ SYSCALL_HANDLER(state_save);
 SYSCALL_HANDLER(state_load);
 SYSCALL_HANDLER(memory_target);
 SYSCALL_HANDLER(memory_stats);
+SYSCALL_HANDLER(guest_discard);
 SYSCALL_HANDLER(host_info);
 SYSCALL_HANDLER(cpu_info);
 SYSCALL_HANDLER(config_read);

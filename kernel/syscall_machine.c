@@ -150,6 +150,17 @@ SYSCALL_HANDLER(guest_map)
 	return syscall_again(t);
 }
 
+SYSCALL_HANDLER(guest_discard)
+{
+	s64 done = gmem_discard(&t->process->guest->gmem, a[0], a[1]);
+
+	if (done < 0 || (u64)done == a[1])
+		return done < 0 ? done : 0;
+	t->regs.rdi += (u64)done;
+	t->regs.rsi -= (u64)done;
+	return syscall_again(t);
+}
+
 SYSCALL_HANDLER(guest_read)
 {
 	struct gmem *m = &t->process->guest->gmem;

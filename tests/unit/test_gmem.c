@@ -1,5 +1,5 @@
 /* Guest memory against a model of plain bytes, with vCPUs whose translations go stale as hardware's do. */
-/* links: kernel/gmem.c kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c
+/* links: kernel/gmem.c kernel/gmem_map.c kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c
  * arch/x86_64/table_format.c tests/unit/fake_gmem.c tests/unit/fake_arch.c tests/unit/fake_trap.c */
 /* flags: -DLOCK_CHECK=1 */
 #include <setjmp.h>
@@ -349,6 +349,60 @@ static void test_leaf_is_old_or_new(void **state)
 	}
 }
 
+/* What was given back is zeroes, even where a file was, and its frames are free at once. */
+static void test_discard(void **state)
+{
+	u64 file = fake_file(4), free;
+
+	fake_gmem_start(8 * MIB);
+	map(0, 4 * MIB, MAP_RAM, 0);
+	map(4 * MIB, 0x4000, MAP_FILE, file);
+	map(5 * MIB, 0x1000, MAP_ROM, 0);
+	free = frame_count(FRAME_FREE);
+	for (u64 gpa = 0; gpa < 20 * PAGE_SIZE; gpa += PAGE_SIZE)
+		fake_guest_write(gpa, 9);
+	assert_int_equal(fake_guest_read(4 * MIB + 3), fake_file_byte(3));
+	for (s64 done = 0; done < (s64)(2 * MIB);) {
+		s64 part = gmem_discard(m, (u64)done, 2 * MIB - (u64)done);
+
+		assert_true(part > 0);
+		done += part;
+	}
+	assert_int_equal(frame_count(FRAME_FREE) + m->tables - 1, free);
+	assert_int_equal(m->private_pages, 0);
+	assert_int_equal(fake_guest_read(0x5000), 0);
+	assert_int_equal(gmem_discard(m, 4 * MIB, 0x4000), 0x4000);
+	assert_int_equal(frame_refs((hpa_t){ file }), 1);
+	for (u64 page = 0; page < 4; page++)
+		assert_int_equal(byte_at(4 * MIB + page * PAGE_SIZE + 3), 0);
+	assert_int_equal(fake_guest_read(4 * MIB + 3), 0);
+	fake_guest_write(4 * MIB + 0x1000, 5);
+	assert_int_equal(byte_at(4 * MIB + 0x1001), 0);
+	map(4 * MIB, 0x4000, MAP_FILE, file); /* mapped anew it is the file again */
+	assert_int_equal(byte_at(4 * MIB + 0x2003), fake_file_byte(2 * PAGE_SIZE + 3));
+	fake_gmem_end();
+}
+
+static void test_discard_refuses(void **state)
+{
+	u64 file = fake_file(1);
+
+	fake_gmem_start(8 * MIB);
+	map(0, MIB, MAP_RAM, 0);
+	map(2 * MIB, 0x1000, MAP_ROM, 0);
+	map(4 * MIB, 0x1000, MAP_FILE, file);
+	assert_int_equal(gmem_discard(m, 2 * MIB, 0x1000), ERR_FAULT);
+	assert_int_equal(gmem_discard(m, 3 * MIB, 0x1000), ERR_FAULT);
+	assert_int_equal(gmem_discard(m, 0x800, 0x1000), ERR_INVAL);
+	assert_int_equal(gmem_discard(m, 0, 0), ERR_INVAL);
+	assert_int_equal(gmem_discard(m, GMEM_TOP - PAGE_SIZE, 2 * PAGE_SIZE), ERR_INVAL);
+	fake_leave(0);
+	assert_int_equal(gmem_discard(m, 4 * MIB, 0x1000), ERR_NOMEM); /* it takes a table to remember */
+	assert_int_equal(byte_at(4 * MIB + 7), fake_file_byte(7));
+	fake_give_back();
+	fake_gmem_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +413,7 @@ int main(void)
 		FAKE_TEST(test_regions_run_out_and_merge), FAKE_TEST(test_tables_are_bounded),
 		FAKE_TEST(test_remap_in_bounded_steps), FAKE_TEST(test_taken_apart_in_steps),
 		FAKE_TEST(test_nothing_is_lost_without_memory), FAKE_TEST(test_leaf_is_old_or_new),
+		FAKE_TEST(test_discard), FAKE_TEST(test_discard_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

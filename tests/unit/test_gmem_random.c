@@ -1,5 +1,5 @@
 /* Guest memory under long random use by vCPUs, the kernel and remapping, against an array of bytes. */
-/* links: kernel/gmem.c kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c
+/* links: kernel/gmem.c kernel/gmem_map.c kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c
  * arch/x86_64/table_format.c tests/unit/fake_gmem.c tests/unit/fake_arch.c tests/unit/fake_trap.c */
 /* flags: -DLOCK_CHECK=1 */
 #include <setjmp.h>
@@ -28,7 +28,7 @@ static struct page {
 } model[PAGES];
 
 static u64 file;
-static u32 refused, written, faulted;
+static u32 refused, written, faulted, discarded;
 
 static u32 pick(u32 below)
 {
@@ -77,6 +77,28 @@ static void do_map(void)
 	else
 		refused++;
 	assert_true(!error || error == ERR_NOMEM || error == ERR_TOOBIG);
+}
+
+static void do_discard(void)
+{
+	u32 page = pick(PAGES), end = page < 32 ? 32 : PAGES, count = 1 + pick(MIN(end - page, 8));
+	bool ram = true;
+
+	for (u32 i = 0; i < count; i++)
+		ram = ram && model[page + i].kind != MAP_HOLE && model[page + i].kind != MAP_ROM;
+	for (u64 done = 0; done < count * PAGE_SIZE;) {
+		s64 part = gmem_discard(&fake_gmem, gpa_of(page) + done, count * PAGE_SIZE - done);
+
+		if (part < 0) {
+			assert_true((part == ERR_FAULT && !ram) || part == ERR_NOMEM);
+			return;
+		}
+		for (s64 i = 0; i < part; i += PAGE_SIZE)
+			memset(model[page + (done + (u64)i) / PAGE_SIZE].bytes, 0, PAGE_SIZE);
+		done += (u64)part;
+	}
+	assert_true(ram);
+	discarded++;
 }
 
 static void do_guest_access(void)
@@ -166,7 +188,7 @@ static void check_counts(void)
 
 static void test_random(void **state)
 {
-	static void (*const operations[])(void) = { do_map, do_guest_access, do_guest_access, do_guest_access,
+	static void (*const operations[])(void) = { do_map, do_discard, do_guest_access, do_guest_access, do_guest_access,
 						    do_guest_access, do_read, do_write };
 
 	file = fake_file(FILE_PAGES);
@@ -186,7 +208,7 @@ static void test_random(void **state)
 		fake_give_back();
 		fake_gmem_end();
 	}
-	assert_true(refused > 50 && faulted > 10 && written > 2); /* all of it was tried */
+	assert_true(refused > 50 && faulted > 10 && written > 2 && discarded > 500); /* all of it was tried */
 	for (u32 i = 0; i < FILE_PAGES; i++) {
 		assert_int_equal(frame_refs((hpa_t){ file + i * PAGE_SIZE }), 1);
 		assert_int_equal(*(u8 *)(file + i * PAGE_SIZE + 5), fake_file_byte(i * PAGE_SIZE + 5));

@@ -193,6 +193,11 @@ void sys_memory_stats(const struct memory_stats *stats)
 	CALL1(SYS_MEMORY_STATS, stats);
 }
 
+int sys_guest_discard(u64 gpa, u64 len)
+{
+	return (int)CALL2(SYS_GUEST_DISCARD, gpa, len);
+}
+
 /* ---- the monitor ---- */
 
 int sys_host_info(struct host_info *info)

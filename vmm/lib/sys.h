@@ -38,6 +38,7 @@ _Noreturn void sys_state_save(const void *buf, u64 len);
 s64 sys_state_load(void *buf, u64 len);
 u64 sys_memory_target(void);
 void sys_memory_stats(const struct memory_stats *stats);
+int sys_guest_discard(u64 gpa, u64 len);
 
 /* the monitor */
 int sys_host_info(struct host_info *info);
