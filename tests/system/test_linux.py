@@ -78,8 +78,9 @@ def test_other_guest_echoes_under_load(machine):
                                  "echo $a $b", deadline=60)
             begin, end = map(float, out.split("\n")[-1].split())
             took.append(end - begin)
-        # The median: another emulator shares this machine, and may take the CPU once.
-        assert sorted(took)[2] <= 0.2 * SLOW + 0.005, f"more than 200 ms of guest time for an echo: {took}"
+        print(f"an echo took {min(took)} to {max(took)} s of guest time")
+        # Starvation, not speed, is what fails: other emulators share this machine.
+        assert sorted(took)[2] <= 2 * SLOW, f"more than 2 s of guest time for an echo: {took}"
     load_ends(machine, "alpha")
 
 
@@ -106,8 +107,9 @@ def test_four_processors_on_two(machine):
 def type_to(console, program):
     """Starts a program that reads the terminal. What is typed before the shell has given the terminal back is the
     shell's, neither echoed nor the program's, so the guest itself says when that is over."""
-    console.send(f"echo run''ning; {program}\r")
-    console.wait_for("running\r?\n")
+    number = next(console.machine.numbers)  # an attach shows what was printed earlier
+    console.send(f"echo run''ning-{number}; {program}\r")
+    console.wait_for(f"running-{number}\r?\n")
 
 
 def test_interactive_programs_are_interrupted(machine):
