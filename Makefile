@@ -52,10 +52,10 @@ $(B)/monitor.elf: $(MONITOROBJ) vmm/lib/program.lds
 $(B)/k/kernel/programs.asm.o: $(B)/machine.elf.stripped $(B)/monitor.elf.stripped
 
 # The version is compiled in, and only what shows it is built again when it changes.
-$(B)/version.h: FORCE
+build/version.h: FORCE
 	@mkdir -p $(@D)
 	@echo '#define QUIRE_VERSION "$(VERSION)"' >$@.new; cmp -s $@.new $@ || cp $@.new $@
-$(B)/k/kernel/host_info.o: $(B)/version.h
+$(B)/k/kernel/host_info.o: build/version.h
 .PHONY: FORCE
 
 include boot/boot.mk tests/tests.mk

@@ -106,7 +106,6 @@ struct abi_info {
 	u64 tsc_base;
 	u64 tsc_mul;
 	u32 cpu_count;
-	u32 process_kind; /* unused by processes: always 0 */
 };
 
 struct file_info {

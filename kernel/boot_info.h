@@ -9,7 +9,6 @@
 #define BOOT_RANGES_MAX 512
 #define BOOT_CPUS_MAX 1024
 #define BOOT_FILES_MAX 64
-#define BOOT_CMOS_CENTURY_UNKNOWN 0
 
 enum boot_range_kind {
 	BOOT_RANGE_FREE,     /* the kernel's to use (conventional and loader memory) */

@@ -177,15 +177,15 @@ void vcpu_advance(struct vcpu *v, u32 length)
 
 /* ---- instruction bytes ---- */
 
-static struct vcpu_fetch *fetch_at(struct vcpu *v, u64 rip)
+static u32 fetch_slot(u64 rip)
 {
-	return &v->fetches[rip >> PAGE_SHIFT & (VCPU_FETCHES - 1)];
+	return rip >> PAGE_SHIFT & (VCPU_FETCHES - 1);
 }
 
 /* Translates a code page anew and remembers how.  NULL if it cannot be. */
 static const u8 *translate_page(struct vcpu *v, const struct virt_code *code, u64 address)
 {
-	struct vcpu_fetch *f = fetch_at(v, v->page->rip + (address - code->address));
+	struct vcpu_fetch *f = &v->fetches[fetch_slot(v->page->rip + (address - code->address))];
 	struct gmem *m = &v->guest->gmem;
 	u32 user = code->cpl == 3 ? ACCESS_USER : 0;
 	u64 gpa;
@@ -224,7 +224,7 @@ static bool still_there(const struct vcpu *v, const struct vcpu_fetch *f, const 
 
 static u32 copy_code(struct vcpu *v, u64 rip, u64 address, u8 *bytes, u32 len)
 {
-	const struct vcpu_fetch *f = fetch_at(v, rip);
+	const struct vcpu_fetch *f = &v->fetches[fetch_slot(rip)];
 	struct gmem *m = &v->guest->gmem;
 	u32 part = (u32)MIN(len, PAGE_SIZE - address % PAGE_SIZE);
 
@@ -249,7 +249,7 @@ static u32 fetch_slowly(struct vcpu *v, const struct virt_code *code, u8 *bytes)
 
 u32 vcpu_fetch(struct vcpu *v, struct virt_code *code, u8 *bytes)
 {
-	const struct vcpu_fetch *f = fetch_at(v, v->page->rip);
+	const struct vcpu_fetch *f = &v->fetches[fetch_slot(v->page->rip)];
 	struct gmem *m = &v->guest->gmem;
 	bool hit;
 
@@ -270,7 +270,7 @@ u32 vcpu_fetch(struct vcpu *v, struct virt_code *code, u8 *bytes)
 bool vcpu_code_is(const struct vcpu *v, u8 first, u8 second)
 {
 	u64 rip = v->page->rip;
-	const struct vcpu_fetch *f = &v->fetches[rip >> PAGE_SHIFT & (VCPU_FETCHES - 1)];
+	const struct vcpu_fetch *f = &v->fetches[fetch_slot(rip)];
 	u64 offset = rip - f->rip_page;
 	const u8 *at = f->host + offset;
 
