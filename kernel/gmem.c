@@ -103,8 +103,10 @@ static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry)
 	if (!frame.v)
 		return ERR_NOMEM;
 	m->private_pages++;
-	__atomic_store_n(entry, table_leaf(m->format, frame, 0, (u32)page_perms(r, true)), __ATOMIC_RELEASE);
+	/* not writable before the flush: other vCPUs still read the old frame and would miss what is written */
+	__atomic_store_n(entry, table_leaf(m->format, frame, 0, (u32)page_perms(r, false)), __ATOMIC_RELEASE);
 	m->shootdown(m);
+	__atomic_or_fetch(entry, m->format->write, __ATOMIC_RELEASE);
 	gmem_leaf_put(m, old);
 	return 0;
 }

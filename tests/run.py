@@ -19,11 +19,14 @@ CHECK = [
     ("image", ["sh", "tests/check_image.sh", "build/BOOTX64.EFI"]),
     ("style", [sys.executable, "tests/check.py"]),
     ("unit", [sys.executable, "tests/unit.py"]),
+    ("model", [sys.executable, "tests/model.py", "test"]),
 ]
 DEBUG = "build/debug"  # the lock order is checked in it; the system tests run this program
 BUILDS = [("guests", [*MAKE, "guests"]), ("debug", [*MAKE, f"B={DEBUG}", "DEBUG=1", "all"])]
-TEST = [*CHECK, *BUILDS, ("system", [*PYTEST, "-m", "not long"])]
-STEPS = {"check": CHECK, "test": TEST, "test-long": [*TEST[:-1], ("system", PYTEST)]}
+PLANTED = ("planted", [sys.executable, "tests/planted.py"])
+MODEL_LONG = ("model, long", [sys.executable, "tests/model.py", "long", "120"])
+TEST = [*CHECK, PLANTED, *BUILDS, ("system", [*PYTEST, "-m", "not long"])]
+STEPS = {"check": CHECK, "test": TEST, "test-long": [*TEST[:-1], MODEL_LONG, ("system", PYTEST)]}
 
 
 def counts(text, code):

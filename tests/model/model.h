@@ -1,0 +1,105 @@
+/* The randomised model check of guest memory: the kernel's own gmem and frame code on a small machine, a few
+ * guests with vCPUs that have stale TLBs, and beside it the plain array of bytes that each guest must see.
+ *
+ * An episode is a byte string: a header (struct setup in episode.c), then operations with their arguments.  The
+ * seeded generator, the exhaustive run and libFuzzer all make such strings, so each failure is a file that
+ * `build/model/model replay FILE` repeats. */
+#ifndef TESTS_MODEL_MODEL_H
+#define TESTS_MODEL_MODEL_H
+
+#include "kernel/gmem.h"
+#include "tests/unit/fake_arch.h"
+
+#define MODEL_GUESTS 4
+#define MODEL_VCPUS 3
+#define MODEL_PAGES 24     /* of a guest's address space; gpa_of says where */
+#define MODEL_FILE_PAGES 8
+#define MODEL_FRAMES 256  /* the host's */
+
+/* What the guest must see in a page. */
+struct model_page {
+	enum map_kind kind;
+	u8 bytes[PAGE_SIZE];
+};
+
+struct model_guest {
+	struct gmem gmem;
+	struct model_page pages[MODEL_PAGES];
+};
+
+extern struct model_guest model_guests[MODEL_GUESTS];
+extern u32 model_guest_count;
+
+/* ---- the input ---- */
+
+u32 model_take(void);           /* the next byte, 0 at the end */
+u32 model_pick(u32 below);      /* from the next byte */
+bool model_input_ended(void);
+
+/* ---- model.c: what should be ---- */
+
+/* Two stretches: 16 pages around the border of two page tables, the rest at the top of what there can be. */
+u64 model_gpa(u32 page);
+u32 model_page_at(u64 gpa);     /* MODEL_PAGES: none */
+
+/* Is [offset, offset+len) from the page's begin memory that can be read (write: written)? */
+bool model_whole(const struct model_guest *g, u32 page, u64 offset, u64 len, bool write);
+u8 *model_byte(struct model_guest *g, u32 page, u64 offset);
+void model_map(struct model_guest *g, u32 page, u32 count, enum map_kind kind, u64 source);
+void model_pattern(u8 bytes[PAGE_SIZE], u32 pattern); /* few, so that pages become equal */
+
+void model_file_start(void);
+u64 model_file(u32 page);       /* where its frame is */
+void model_file_end(void);
+
+/* ---- mmu.c: vCPUs as hardware has them ---- */
+
+/* One byte through a vCPU, with its faults handled; 0 or ERR_NOMEM.  There must be memory. */
+int mmu_read(struct model_guest *g, u32 vcpu, u64 gpa, u8 *value) must_check;
+int mmu_write(struct model_guest *g, u32 vcpu, u64 gpa, u8 value) must_check;
+u8 *mmu_page(struct model_guest *g, u32 vcpu, u64 gpa); /* writable, until the next call to the kernel; or NULL */
+void mmu_leave(struct model_guest *g, u32 vcpu);        /* out of guest mode: flushed at the next entry only */
+
+/* At the guest's next shootdown, before it is obeyed, writer writes through what it still can reach and reader
+ * reads it back through what that one can reach. */
+void mmu_arm(struct model_guest *g, u32 writer, u32 reader, u32 page, u32 offset, u8 value);
+bool mmu_raced(struct model_guest *g, u32 page, u64 offset); /* did that write go there, since mmu_race_over? */
+void mmu_race_over(void);
+extern bool mmu_race_blind; /* the kernel writes, and has not told the model yet: do not compare */
+
+void mmu_shootdown(struct gmem *m);
+void mmu_forget(struct model_guest *g);
+void mmu_check(void);           /* no vCPU in guest mode reaches what its tables deny */
+
+/* ---- recount.c ---- */
+
+/* Walks all tables: counters, references, rights; compare: contents, too. */
+void recount(bool compare);
+void recount_end(void);         /* all guests are gone: is everything back? */
+void recount_start(void);
+
+/* ---- operations.c ---- */
+
+#define MODEL_OPERATIONS 32 /* at most */
+extern const u32 operation_count;
+void operation_run(u32 number);
+const char *operation_name(u32 number);
+u32 operation_weight(u32 number);
+extern u64 operation_done[MODEL_OPERATIONS]; /* how often it did what it is for */
+void guest_create(struct model_guest *g);
+void guest_destroy(struct model_guest *g);
+
+/* ---- episode.c ---- */
+
+void episode_run(const u8 *data, u64 len);
+extern u64 episode_steps;       /* operations in all */
+extern bool episode_trace;      /* print each */
+extern const char *episode_save; /* where a failed one is written */
+
+void small_run(u32 length);     /* small.c */
+
+/* Says what is wrong, writes the episode to episode_save, ends the program. */
+_Noreturn void model_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define REQUIRE(condition) do { if (!(condition)) model_fail("%s:%d: %s", __func__, __LINE__, #condition); } while (0)
+
+#endif

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+"""Does the model check find what it is for?  Plants one bug after the other in a copy of the sources and demands
+that the model check fails, and that it does not without a bug.
+
+A bug is a pattern that must match exactly once in its file, and what it is replaced by: a change of the code that
+takes the pattern away makes this script fail until the bug is planted anew.  Last line: `planted: N passed, N
+failed`.
+"""
+import os
+import re
+import shutil
+import sys
+
+import model
+
+SECONDS = 60  # to find one; most take less than one
+BUGS = [
+    ("a missed flush", "kernel/gmem.c", r"\tm->shootdown\(m\);\n(\t__atomic_or_fetch)", r"\1"),
+    ("a flush too late", "kernel/gmem_map.c", r"(\t\tm->shootdown\(m\);\n)(\t\twhile \(n\)\n.*\n)", r"\2\1"),
+    ("a wrong reference count", "kernel/gmem.c", r"\t\t\tframe_get\(frame\);\n", r"\t\t\t(void)0;\n"),
+    ("a leaked frame", "kernel/gmem.c", r"(__atomic_or_fetch.*\n)\tgmem_leaf_put\(m, old\);",
+     r"\1\tm->shared_pages--;"),
+    ("writable too early", "kernel/gmem.c", r"(page_perms\(r, )false(\).*\n\tm->shootdown)", r"\1true\2"),
+]
+
+
+def plant(number, path, pattern, replacement):
+    """A copy of the sources with the bug; its root."""
+    root = f"build/planted/{number}"
+    shutil.rmtree(root, ignore_errors=True)
+    for folder in ("kernel", "arch", "tests/model", "tests/unit"):
+        shutil.copytree(folder, os.path.join(root, folder))
+    target = os.path.join(root, path)
+    with open(target, encoding="utf-8") as f:
+        text = f.read()
+    changed, count = re.subn(pattern, replacement, text)
+    if count != 1:
+        raise ValueError(f"{path}: the pattern matches {count} times, not once: {pattern}")
+    with open(target, "w", encoding="utf-8") as f:
+        f.write(changed)
+    return root
+
+
+def find(number, name, path, pattern, replacement):
+    """Is it found?  True and how."""
+    try:
+        root = plant(number, path, pattern, replacement)
+    except ValueError as e:
+        return False, str(e)
+    program = model.build("model-fast", model.FAST, root=root)
+    os.makedirs(os.path.join(root, model.OUT), exist_ok=True)
+    _, code, text = model.run(program, "random", 100 + number, SECONDS)
+    said = re.findall(r"^(?:model|panic): (?!saved)(.*)", text, re.M)
+    if not code:
+        return False, f"not found in {SECONDS} s"
+    return True, "; ".join(said[:1]) or f"exit code {code}"
+
+
+def main():
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    passed = failed = 0
+    _, code, text = model.run(model.build("model-fast", model.FAST), "random", 100, 5)
+    results = [("no bug", not code, text.splitlines()[-1] if text else "")]
+    for number, bug in enumerate(BUGS, 1):
+        results.append((bug[0], *find(number, *bug)))
+    for name, good, how in results:
+        print(f"{'ok  ' if good else 'FAIL'} {name}: {how}")
+        passed, failed = passed + good, failed + (not good)
+    print(f"planted: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
