@@ -95,8 +95,9 @@ struct virt_ops {
 	bool (*can_interrupt)(struct virt_vcpu *v, const struct vcpu_page *page); /* IF, no shadow, none pending */
 	bool (*can_nmi)(struct virt_vcpu *v, const struct vcpu_page *page);
 	void (*inject)(struct virt_vcpu *v, const struct virt_event *e); /* at the next run */
-	/* Exit when one can be injected.  interrupt: WINDOW_ANY: one waits; WINDOW_CR8: one waits that only CR8
-	 * keeps away; 0: none.  True: it may be so after a few instructions, and the processor does not tell when. */
+	/* Exit when one can be injected; the wish is the next run's only.  interrupt: WINDOW_ANY: one waits;
+	 * WINDOW_CR8: one waits that only CR8 keeps away; 0: none.  True: it may be so after a few instructions, and
+	 * the processor does not tell when. */
 	bool (*window)(struct virt_vcpu *v, const struct vcpu_page *page, enum virt_window interrupt, bool nmi);
 	/* Interrupts wait for the instruction after STI or MOV SS.  Here and in the three above and in run, a RIP
 	 * other than the last exit's tells that the shadow's instruction was completed in software. */

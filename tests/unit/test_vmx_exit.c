@@ -1,6 +1,6 @@
 /* VMX exits as the kernel sees them, and the choice of controls. */
-/* links: arch/x86_64/vmx/exit.c arch/x86_64/vmx/cr.c arch/x86_64/vmx/state.c arch/x86_64/vmx/controls.c
- * kernel/lib/fmt.c kernel/lib/string.c tests/unit/fake_vmcs.c */
+/* links: arch/x86_64/vmx/exit.c arch/x86_64/vmx/cr.c arch/x86_64/vmx/state.c arch/x86_64/vmx/debug.c
+ * arch/x86_64/vmx/controls.c kernel/lib/fmt.c kernel/lib/string.c tests/unit/fake_vmcs.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Guest state into the VMCS and back, and the checker of it. */
-/* links: arch/x86_64/vmx/state.c arch/x86_64/vmx/check.c arch/x86_64/vmx/controls.c
+/* links: arch/x86_64/vmx/state.c arch/x86_64/vmx/debug.c arch/x86_64/vmx/check.c arch/x86_64/vmx/controls.c
  * kernel/lib/fmt.c kernel/lib/string.c tests/unit/fake_vmcs.c */
 #include <setjmp.h>
 #include <stdarg.h>

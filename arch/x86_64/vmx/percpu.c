@@ -192,6 +192,8 @@ void vmx_translations(struct virt_vcpu *v, hpa_t root, bool flush)
 	u64 eptp = root.v | EPTP_WALK_4 | EPTP_WB | (vmx_features.ept_ad ? EPTP_AD : 0);
 	u32 here = cpu_self()->index + 1;
 
+	if (v->host_cr3 != cr3_read())
+		vmcs_write(VMCS_HOST_CR3, v->host_cr3 = cr3_read());
 	if (eptp != v->eptp) {
 		vmcs_write(VMCS_EPTP, eptp);
 		v->eptp = eptp;

@@ -6,8 +6,8 @@
 #define ATTR_PRESENT BIT(7)
 #define ATTR_CODE_OR_DATA BIT(4)
 #define ATTR_ACCESSED BIT(0)
-#define DR6_ALWAYS 0xffff0ff0u
-#define DR6_BREAKPOINTS 0xfu
+#define ATTR_LONG BIT(9)
+#define ATTR_DEFAULT_32 BIT(10)
 
 /* Consecutive fields are two apart. */
 static enum vmcs_field nth(enum vmcs_field first, u32 n)
@@ -120,47 +120,6 @@ static bool control_differs(const struct vcpu_state *a, const struct vcpu_state 
 	return a->cr0 != b->cr0 || a->cr2 != b->cr2 || a->cr3 != b->cr3 || a->cr4 != b->cr4 || a->efer != b->efer;
 }
 
-/* ---- debug registers ---- */
-
-void vmx_dr_load(struct virt_vcpu *v)
-{
-	dr0_write(v->state.dr[0]);
-	dr1_write(v->state.dr[1]);
-	dr2_write(v->state.dr[2]);
-	dr3_write(v->state.dr[3]);
-	dr6_write(v->state.dr6);
-	v->dr_loaded = true;
-	v->primary_wanted &= ~(u32)PRIMARY_MOV_DR;
-}
-
-static void read_debug(struct virt_vcpu *v)
-{
-	if (v->dr_loaded) {
-		v->state.dr[0] = dr0_read();
-		v->state.dr[1] = dr1_read();
-		v->state.dr[2] = dr2_read();
-		v->state.dr[3] = dr3_read();
-		v->state.dr6 = dr6_read();
-	}
-	v->state.dr7 = vmcs_read(VMCS_GUEST_DR7);
-}
-
-void vmx_dr_save(struct virt_vcpu *v)
-{
-	read_debug(v);
-	v->dr_loaded = false;
-	v->primary_wanted |= (u32)PRIMARY_MOV_DR;
-}
-
-/* What a #DB does to DR6 (SDM 3B §18.2.3): the breakpoints' bits are this trap's, the others stay. */
-void vmx_dr6_trap(struct virt_vcpu *v, u64 bits)
-{
-	if (v->dr_loaded)
-		dr6_write((dr6_read() & ~(u64)DR6_BREAKPOINTS) | bits);
-	else
-		v->state.dr6 = (v->state.dr6 & ~(u64)DR6_BREAKPOINTS) | bits;
-}
-
 /* ---- all of it ---- */
 
 void vmx_state_refresh(struct virt_vcpu *v, u32 groups)
@@ -170,7 +129,7 @@ void vmx_state_refresh(struct virt_vcpu *v, u32 groups)
 	if (groups & VIRT_CONTROL)
 		read_control(v, &v->state);
 	if (groups & VIRT_DEBUG)
-		read_debug(v);
+		vmx_debug_read(v);
 	if (groups & VIRT_XCR0)
 		v->state.xcr0 = vmx_is_here(v) ? fpu_get_xcr0(&v->fpu) : v->fpu.xcr0;
 	v->valid |= groups;
@@ -201,17 +160,6 @@ void vmx_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups)
 		s->xcr0 = from->xcr0;
 }
 
-static void write_debug(struct virt_vcpu *v, const struct vcpu_state *s)
-{
-	bool loaded = v->dr_loaded;
-
-	memcpy(v->state.dr, s->dr, sizeof(s->dr));
-	v->state.dr6 = (s->dr6 & UINT32_MAX) | DR6_ALWAYS;
-	vmcs_write(VMCS_GUEST_DR7, (s->dr7 & UINT32_MAX) | BIT(10));
-	if (loaded)
-		vmx_dr_load(v);
-}
-
 void vmx_state_set(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups)
 {
 	vmx_borrow(v);
@@ -221,9 +169,63 @@ void vmx_state_set(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups)
 	if (groups & VIRT_CONTROL && control_differs(&v->state, s))
 		write_control(v, s);
 	if (groups & VIRT_DEBUG)
-		write_debug(v, s);
+		vmx_debug_write(v, s);
 	if (groups & VIRT_XCR0)
 		fpu_set_xcr0(&v->fpu, s->xcr0);
 	vmx_state_refresh(v, groups);
+	vmx_return(v);
+}
+
+/* ---- single registers ---- */
+
+u64 vmx_get_cr4(struct virt_vcpu *v)
+{
+	struct vcpu_state s;
+
+	vmx_state_get(v, &s, VIRT_CONTROL);
+	return s.cr4;
+}
+
+u64 vmx_get_xcr0(struct virt_vcpu *v)
+{
+	return vmx_is_here(v) ? fpu_get_xcr0(&v->fpu) : v->fpu.xcr0;
+}
+
+void vmx_set_cr2(struct virt_vcpu *v, u64 value)
+{
+	v->state.cr2 = value;
+	if (vmx_is_here(v))
+		cr2_write(value);
+}
+
+/* Only what it needs is read: each exit of a device comes here. */
+void vmx_code(struct virt_vcpu *v, const struct vcpu_page *page, struct virt_code *c)
+{
+	u64 base, cr0, efer;
+	u32 attr;
+
+	if (vmx_is_here(v) && (v->valid & (VIRT_SEGMENTS | VIRT_CONTROL)) != (VIRT_SEGMENTS | VIRT_CONTROL)) {
+		attr = (u32)vmcs_read(VMCS_GUEST_ES_ACCESS + 2 * SEG_CS) >> 4;
+		c->cpl = vmcs_read(VMCS_GUEST_ES_ACCESS + 2 * SEG_SS) >> 5 & 3;
+		efer = vmcs_read(VMCS_GUEST_EFER);
+		cr0 = vmcs_read(VMCS_GUEST_CR0);
+		c->cr3 = vmcs_read(VMCS_GUEST_CR3);
+		base = vmcs_read(VMCS_GUEST_ES_BASE + 2 * SEG_CS);
+	} else {
+		attr = v->state.seg[SEG_CS].attr;
+		c->cpl = v->state.seg[SEG_SS].attr >> 5 & 3;
+		efer = v->state.efer, cr0 = v->state.cr0, c->cr3 = v->state.cr3;
+		base = v->state.seg[SEG_CS].base;
+	}
+	c->mode = attr & ATTR_LONG && efer & EFER_LMA ? MODE_LONG : !(cr0 & CR0_PE) ? MODE_REAL
+		: page->rflags & RFLAGS_VM && !(efer & EFER_LMA) ? MODE_VM86
+		: attr & ATTR_DEFAULT_32 ? MODE_PROT32 : MODE_PROT16;
+	c->address = c->mode == MODE_LONG ? page->rip : (base + page->rip) & UINT32_MAX;
+}
+
+void vmx_set_tsc_offset(struct virt_vcpu *v, u64 offset)
+{
+	vmx_borrow(v);
+	vmcs_write(VMCS_TSC_OFFSET, offset);
 	vmx_return(v);
 }

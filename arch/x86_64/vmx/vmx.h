@@ -11,6 +11,8 @@
 #include "arch/x86_64/vmx/controls.h"
 #include "arch/x86_64/vmx/vmcs.h"
 
+#define VMX_WINDOWS (PRIMARY_INTERRUPT_WINDOW | PRIMARY_NMI_WINDOW)
+
 /* MSRs that VMX does not switch: SYSCALL's and SWAPGS's. */
 enum vmx_msr { VMX_STAR, VMX_LSTAR, VMX_SFMASK, VMX_KERNEL_GS_BASE, VMX_MSRS };
 
@@ -41,6 +43,27 @@ struct virt_vcpu {
 	u64 cstar;              /* never in the processor: Intel's SYSCALL is 64-bit mode's */
 };
 
+extern u8 *vmx_msr_bitmap; /* c: one for all guests */
+
+/* ---- vcpu.c ---- */
+int vmx_vcpu_create(struct virt_vcpu **out, u64 guest_cr4);
+void vmx_vcpu_put(struct virt_vcpu *v);
+void vmx_load(struct virt_vcpu *v, u64 tsc_aux);
+void vmx_leave(struct virt_vcpu *v);
+
+/* ---- run.c, enter.asm ---- */
+int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 *cr8, struct virt_exit *exit);
+u64 vmx_enter(u64 *gpr, bool launched); /* 0: it was entered and left; 1: the instruction failed */
+void vmx_exit(void);
+
+/* ---- event.c ---- */
+void vmx_inject(struct virt_vcpu *v, const struct virt_event *e);
+void vmx_cancel(struct virt_vcpu *v, struct virt_event *e);
+void vmx_write_event(struct virt_vcpu *v); /* the pending event into the VMCS */
+bool vmx_shadow(struct virt_vcpu *v, const struct vcpu_page *page);
+bool vmx_can_interrupt(struct virt_vcpu *v, const struct vcpu_page *page);
+bool vmx_can_nmi(struct virt_vcpu *v, const struct vcpu_page *page);
+bool vmx_window(struct virt_vcpu *v, const struct vcpu_page *page, enum virt_window interrupt, bool nmi);
 
 /* ---- percpu.c ---- */
 
@@ -67,18 +90,28 @@ void vmx_tsc_aux(u64 value);
 /* After an exit the GDT's limit is FFFFh: ring 3 must not see what lies behind it. */
 void vmx_ring3(void);
 
-/* EPT pointer, VPID and the flushes that are due before an entry. */
+/* The host's page tables, EPT pointer, VPID and the flushes that are due before an entry. */
 void vmx_translations(struct virt_vcpu *v, hpa_t root, bool flush);
 
 /* ---- state.c ---- */
 void vmx_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);
 void vmx_state_set(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups);
 void vmx_state_refresh(struct virt_vcpu *v, u32 groups);
-void vmx_dr_load(struct virt_vcpu *v);
-void vmx_dr_save(struct virt_vcpu *v);
-void vmx_dr6_trap(struct virt_vcpu *v, u64 bits);
 u64 vmx_cr0_mask(void);                         /* bits of CR0 that the guest only thinks it sets */
 u64 vmx_cr4_mask(const struct virt_vcpu *v);
+u64 vmx_get_cr4(struct virt_vcpu *v);
+u64 vmx_get_xcr0(struct virt_vcpu *v);
+void vmx_set_cr2(struct virt_vcpu *v, u64 value);
+void vmx_set_tsc_offset(struct virt_vcpu *v, u64 offset);
+void vmx_code(struct virt_vcpu *v, const struct vcpu_page *page, struct virt_code *c);
+
+/* ---- debug.c ---- */
+void vmx_dr_load(struct virt_vcpu *v);
+void vmx_dr_save(struct virt_vcpu *v);
+void vmx_debug_read(struct virt_vcpu *v);
+void vmx_debug_write(struct virt_vcpu *v, const struct vcpu_state *s);
+void vmx_dr6_trap(struct virt_vcpu *v, u64 bits);
+void vmx_single_step(struct virt_vcpu *v, struct virt_event *e);
 
 /* ---- msr.c ---- */
 int vmx_msr_get(struct virt_vcpu *v, u32 msr, u64 *value);
