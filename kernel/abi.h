@@ -9,6 +9,7 @@
 #define KERNEL_ABI_H
 
 #include "kernel/lib/error.h"
+#include "kernel/lib/shares.h"
 #include "kernel/lib/types.h"
 
 #define NAME_MAX 32          /* a guest's or a file's name in a structure, with its 0 */
@@ -262,10 +263,11 @@ enum guest_control {
 
 enum host_power { POWER_OFF, POWER_REBOOT };
 
+
 struct guest_params {
 	u64 memory;     /* bytes, a multiple of 4 KiB */
 	u32 vcpu_count;
-	u32 weight;     /* 1 to 65536, 256 is the default */
+	u32 weight;     /* WEIGHT_MIN to WEIGHT_MAX */
 };
 
 struct guest_memory {

@@ -15,7 +15,7 @@ static u64 run_cycles(struct guest *g, u32 state)
 		return sum;
 	for (u32 i = 0; i < g->vcpu_count; i++)
 		if (g->vcpus[i]->thread)
-			sum += g->vcpus[i]->thread->run_cycles;
+			sum += g->vcpus[i]->thread->sched.run_cycles;
 	return sum;
 }
 
@@ -83,7 +83,7 @@ void vcpu_info(struct vcpu *v, struct vcpu_info *info)
 	memcpy(info->exits, v->exits, sizeof(info->exits));
 	if (!t)
 		return;
-	info->run_ns = clock_duration_ns(t->run_cycles);
+	info->run_ns = clock_duration_ns(t->sched.run_cycles);
 	info->wakeups = t->wakeups;
 	info->migrations = t->migrations;
 }

@@ -76,7 +76,7 @@ static int build(struct guest *g, const struct guest_params *params, struct proc
 static bool params_valid(const struct guest_params *p)
 {
 	return p->memory >= MIB && !(p->memory & ~PAGE_MASK) && p->memory < GMEM_TOP / 2 && p->vcpu_count &&
-	       p->vcpu_count <= VCPU_MAX && p->weight && p->weight <= 65536;
+	       p->vcpu_count <= VCPU_MAX && p->weight >= WEIGHT_MIN && p->weight <= WEIGHT_MAX;
 }
 
 /* The console keeps what earlier runs wrote; a line parts them. */
@@ -323,7 +323,7 @@ enum step guest_reap(struct thread *t)
 
 int guest_start_reaper(void)
 {
-	reaper = thread_create(NULL, guest_reap, THREAD_WEIGHT_DEFAULT);
+	reaper = thread_create(NULL, guest_reap, WEIGHT_DEFAULT);
 	if (!reaper)
 		return ERR_NOMEM;
 	thread_start(reaper);

@@ -6,6 +6,7 @@
 #include "arch/x86_64/cpu.h"
 #include "kernel/lib/list.h"
 #include "kernel/lock.h"
+#include "kernel/sched_queue.h"
 
 struct thread;
 struct timer;
@@ -15,12 +16,9 @@ struct host_cpu {
 	struct cpu arch;         /* first: GS points at it */
 
 	struct spinlock queue_lock; /* LOCK_RUN_QUEUE */
-	struct link ready;       /* q: threads by vruntime */
-	u32 ready_count;         /* q, read by others as a hint */
-	u64 min_vruntime;        /* q */
+	struct sched_queue queue; /* q */
 	struct thread *current;  /* o */
 	u64 slice_end;           /* o: host TSC */
-	u64 switched_at;         /* o: host TSC when current came */
 	u32 resched;             /* a: look at the run queue before the next step */
 	u32 idle;                /* a: 1 while it waits for work */
 

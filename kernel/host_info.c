@@ -87,5 +87,5 @@ void host_info_cpu(u32 index, struct cpu_info *info)
 	info->busy_ns = clock_duration_ns(all - MIN(all, cpu->idle_cycles));
 	info->switches = cpu->switches;
 	info->interrupts = cpu->interrupts;
-	info->ready = cpu->ready_count;
+	info->ready = cpu->queue.count;
 }

@@ -108,7 +108,7 @@ static void process_free(struct process *p)
 
 static struct thread *add_thread(struct process *p, u64 entry, u64 argument, u64 stack)
 {
-	struct thread *t = thread_create(p, user_step, THREAD_WEIGHT_DEFAULT);
+	struct thread *t = thread_create(p, user_step, p->kind == PROCESS_MONITOR ? WEIGHT_MAX : WEIGHT_DEFAULT);
 
 	if (!t)
 		return NULL;

@@ -1,37 +1,29 @@
-/* The scheduler: on each CPU the ready thread with the least weighted run time goes first, for a slice, and a
- * thread that wakes may take over from one that had more.  Idle CPUs take work from the others' queues. */
+/* The scheduler's motions: threads wake, run, stop and change CPUs.  Who goes first is sched_queue.c's to say, and
+ * where, sched_balance.c's.  Lock: each CPU's queue_lock guards its queue; never two of them at once, so a thread
+ * on its way from one to another is READY and in neither. */
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/registers.h"
 #include "kernel/clock.h"
-#include "kernel/heap.h"
-#include "kernel/lib/string.h"
-#include "kernel/thread.h"
 #include "kernel/lock.h"
 #include "kernel/monitor.h"
+#include "kernel/sched_balance.h"
 #include "kernel/space.h"
-
-#define SLICE_NS 5000000ull
-#define WAKE_CREDIT_NS 3000000ull /* how far behind the others a sleeper may come back */
-#define ALONE_NS 1000000000ull /* slice of a thread that nobody waits for: a look at the watchdog */
 
 struct host_cpu **host_cpus;
 u32 host_cpu_count;
 
 static u32 log_changed; /* a: EVENT_LOG is due */
-static u64 slice_cycles, credit_cycles, alone_cycles;
 
 void sched_start(void)
 {
-	slice_cycles = clock_cycles(SLICE_NS);
-	credit_cycles = clock_cycles(WAKE_CREDIT_NS);
-	alone_cycles = clock_cycles(ALONE_NS);
+	sched_times_init(clock_cycles(1000000));
 }
 
 void sched_init(struct host_cpu *cpu)
 {
 	cpu->queue_lock.class = LOCK_RUN_QUEUE;
 	cpu->timer_lock.class = LOCK_TIMER;
-	list_init(&cpu->ready);
+	sched_queue_init(&cpu->queue);
 	list_init(&cpu->timers);
 	cpu->slice_end = TIMER_NEVER;
 	cpu->started_at = rdtsc();
@@ -69,115 +61,25 @@ void host_cpu_resched(u32 index)
 	host_cpu_kick(index);
 }
 
-/* Threads stay threads: a late vcpu_request may wake one that is gone or begins anew, and finds it READY. */
-static struct spinlock free_lock = SPINLOCK(LOCK_HEAP);
-static struct thread *free_threads; /* free_lock: linked by process */
-
-static struct thread *take_free(void)
+static struct thread *thread_of(struct sched_entity *e)
 {
-	struct thread *t;
-
-	spin_lock(&free_lock);
-	t = free_threads;
-	if (t)
-		free_threads = (struct thread *)t->process;
-	spin_unlock(&free_lock);
-	if (t)
-		memset(t, 0, sizeof(*t));
-	return t;
+	return e ? CONTAINER_OF(e, struct thread, sched) : NULL;
 }
 
-struct thread *thread_create(struct process *process, enum step (*step)(struct thread *t), u32 weight)
+/* Puts t, which is in no queue, into cpu's and makes the CPU look if it should. */
+static void enqueue(struct host_cpu *cpu, struct thread *t, enum sched_join how)
 {
-	struct thread *t = take_free();
-
-	if (!t)
-		t = heap_alloc(sizeof(*t));
-	if (!t)
-		return NULL;
-	t->process = process;
-	t->step = step;
-	t->weight = weight;
-	t->cpu = host_cpu()->arch.index;
-	return t;
-}
-
-void thread_start(struct thread *t)
-{
-	__atomic_store_n(&t->state, THREAD_BLOCKED, __ATOMIC_SEQ_CST);
-	thread_wake(t);
-}
-
-void thread_free(struct thread *t)
-{
-	timer_cancel(&t->timer);
-	t->state = THREAD_READY;
-	spin_lock(&free_lock);
-	t->process = (struct process *)free_threads;
-	free_threads = t;
-	spin_unlock(&free_lock);
-}
-
-static struct thread *first_ready(struct host_cpu *cpu)
-{
-	return list_empty(&cpu->ready) ? NULL : LIST_ITEM(cpu->ready.next, struct thread, queued);
-}
-
-/* Queue lock held. */
-static void insert(struct host_cpu *cpu, struct thread *t)
-{
-	struct link *at = cpu->ready.prev;
-
-	while (at != &cpu->ready && LIST_ITEM(at, struct thread, queued)->vruntime > t->vruntime)
-		at = at->prev;
-	list_insert(&t->queued, at->next);
-	cpu->ready_count++;
-}
-
-static void take(struct host_cpu *cpu, struct thread *t)
-{
-	list_remove(&t->queued);
-	cpu->ready_count--;
-	cpu->min_vruntime = MAX(cpu->min_vruntime, t->vruntime);
-}
-
-/* Puts t into cpu's queue and makes the CPU look, if t should run before what it runs. */
-static void enqueue(struct host_cpu *cpu, struct thread *t, bool woken)
-{
-	u64 credit = credit_cycles;
 	bool look;
 
 	spin_lock(&cpu->queue_lock);
-	if (woken || t->cpu != cpu->arch.index)
-		t->vruntime = MAX(t->vruntime, cpu->min_vruntime > credit ? cpu->min_vruntime - credit : 0);
 	if (t->cpu != cpu->arch.index) {
-		t->vruntime = MIN(t->vruntime, cpu->min_vruntime + credit);
 		t->cpu = cpu->arch.index;
 		t->migrations++;
 	}
-	insert(cpu, t);
-	look = woken && (cpu->ready_count == 1 || first_ready(cpu) == t);
+	look = sched_queue_join(&cpu->queue, &t->sched, how, rdtsc());
 	spin_unlock(&cpu->queue_lock);
 	if (look && !__atomic_exchange_n(&cpu->resched, 1, __ATOMIC_SEQ_CST))
 		host_cpu_kick(cpu->arch.index);
-}
-
-/* The last CPU if it is idle, else an idle one, else the last CPU. */
-static struct host_cpu *choose_cpu(const struct thread *t)
-{
-	struct host_cpu *last = host_cpus[t->cpu], *best = last;
-
-	if (last->idle)
-		return last;
-	for (u32 i = 0; i < host_cpu_count; i++) {
-		struct host_cpu *cpu = host_cpus[i];
-
-		if (cpu->idle && !cpu->ready_count)
-			return cpu;
-		if (cpu->ready_count + 1 < best->ready_count)
-			best = cpu;
-	}
-	return best;
 }
 
 void thread_wake(struct thread *t)
@@ -196,7 +98,7 @@ void thread_wake(struct thread *t)
 	if (state != THREAD_BLOCKED)
 		return;
 	t->wakeups++;
-	enqueue(choose_cpu(t), t, true);
+	enqueue(sched_choose(t), t, JOIN_WOKEN);
 }
 
 /* A ready thread from some other CPU's queue. */
@@ -204,36 +106,43 @@ static struct thread *steal(struct host_cpu *self)
 {
 	for (u32 i = 1; i < host_cpu_count; i++) {
 		struct host_cpu *other = host_cpus[(self->arch.index + i) % host_cpu_count];
-		struct thread *t = NULL;
+		struct thread *t;
 
-		if (!other->ready_count)
+		if (!other->queue.count)
 			continue;
 		spin_lock(&other->queue_lock);
-		if (!other->idle || other->ready_count > 1)
-			t = first_ready(other);
+		t = sched_spare(other, self);
 		if (t)
-			take(other, t);
+			sched_queue_remove(&other->queue, &t->sched);
 		spin_unlock(&other->queue_lock);
-		if (t) {
-			t->vruntime = MAX(self->min_vruntime, t->vruntime - MIN(t->vruntime, other->min_vruntime));
-			t->cpu = self->arch.index;
-			t->migrations++;
+		if (t)
 			return t;
-		}
 	}
 	return NULL;
 }
 
-static struct thread *pick(struct host_cpu *cpu)
+/* resched is cleared before the look that decides how long the thread may run: who comes later sets it again. */
+static struct thread *pick_own(struct host_cpu *cpu)
 {
 	struct thread *t;
 
+	__atomic_store_n(&cpu->resched, 0, __ATOMIC_SEQ_CST);
 	spin_lock(&cpu->queue_lock);
-	t = first_ready(cpu);
+	t = thread_of(sched_queue_pick(&cpu->queue, rdtsc()));
 	if (t)
-		take(cpu, t);
+		cpu->slice_end = sched_queue_look(&cpu->queue);
 	spin_unlock(&cpu->queue_lock);
-	return t ? t : steal(cpu);
+	return t;
+}
+
+static struct thread *pick(struct host_cpu *cpu)
+{
+	struct thread *t = pick_own(cpu);
+
+	if (t || !(t = steal(cpu)))
+		return t;
+	enqueue(cpu, t, JOIN_MOVED); /* by the time that it is picked another may be before it */
+	return pick_own(cpu);
 }
 
 static void set_slice(struct host_cpu *cpu, u64 end)
@@ -254,7 +163,6 @@ static struct thread *wait_for_work(struct host_cpu *cpu)
 	set_slice(cpu, TIMER_NEVER);
 	for (;;) {
 		__atomic_store_n(&cpu->idle, 1, __ATOMIC_SEQ_CST);
-		__atomic_store_n(&cpu->resched, 0, __ATOMIC_SEQ_CST);
 		tell_log();
 		t = pick(cpu);
 		if (t)
@@ -266,13 +174,11 @@ static struct thread *wait_for_work(struct host_cpu *cpu)
 	return t;
 }
 
-void sched_account(struct host_cpu *cpu, struct thread *t)
+void sched_account(struct host_cpu *cpu)
 {
-	u64 now = rdtsc(), ran = now - cpu->switched_at;
-
-	cpu->switched_at = now;
-	t->run_cycles += ran;
-	t->vruntime += ran * THREAD_WEIGHT_DEFAULT / t->weight;
+	spin_lock(&cpu->queue_lock);
+	sched_queue_account(&cpu->queue, rdtsc());
+	spin_unlock(&cpu->queue_lock);
 }
 
 /* The state is published before t looks at what it waits for: a waker that still sees READY has left it there. */
@@ -281,32 +187,46 @@ static void switch_in(struct host_cpu *cpu, struct thread *t)
 	__atomic_store_n(&t->state, THREAD_RUNNING, __ATOMIC_SEQ_CST);
 	cpu->current = t;
 	cpu->switches++;
-	cpu->resched = 0;
 	tell_log();
-	cpu->switched_at = rdtsc();
-	set_slice(cpu, cpu->switched_at + (cpu->ready_count ? slice_cycles : alone_cycles));
+	set_slice(cpu, cpu->slice_end);
 	thread_activate(t);
+}
+
+/* A thread that another CPU should run goes there. */
+static void balance(struct host_cpu *cpu)
+{
+	struct host_cpu *to;
+	struct thread *t;
+
+	spin_lock(&cpu->queue_lock);
+	t = sched_surplus(cpu, rdtsc(), &to);
+	if (t)
+		sched_queue_remove(&cpu->queue, &t->sched);
+	spin_unlock(&cpu->queue_lock);
+	if (t)
+		enqueue(to, t, JOIN_MOVED);
 }
 
 /* Is somebody else to run now?  Called when resched was raised. */
 static bool should_yield(struct host_cpu *cpu, struct thread *t)
 {
-	struct thread *first;
+	u64 look;
 	bool yield;
 
 	cpu->resched = 0;
 	tell_log();
-	sched_account(cpu, t);
+	if (cpu->queue.count)
+		balance(cpu);
 	spin_lock(&cpu->queue_lock);
-	first = first_ready(cpu);
-	yield = first && first->vruntime < t->vruntime;
+	yield = sched_queue_yields(&cpu->queue, rdtsc()) || !thread_may_use(t, cpu->arch.index);
+	look = sched_queue_look(&cpu->queue);
 	spin_unlock(&cpu->queue_lock);
 	if (!yield)
-		set_slice(cpu, cpu->switched_at + (first ? slice_cycles : alone_cycles));
+		set_slice(cpu, look);
 	return yield;
 }
 
-/* Steps of t until it gives the CPU up; returns why. */
+/* Steps of t until it gives the CPU up; returns why: STEP_AGAIN for a preemption. */
 static enum step run(struct host_cpu *cpu, struct thread *t)
 {
 	for (;;) {
@@ -321,7 +241,7 @@ static enum step run(struct host_cpu *cpu, struct thread *t)
 				return s;
 		}
 		if (cpu->resched && should_yield(cpu, t))
-			return STEP_YIELD;
+			return STEP_AGAIN;
 	}
 }
 
@@ -336,26 +256,39 @@ static bool block(struct thread *t)
 	return false;
 }
 
+/* t, which ran until now, goes where it belongs.  Once it is in a queue or BLOCKED another CPU may have it. */
+static void switch_out(struct host_cpu *cpu, struct thread *t, enum step why)
+{
+	bool stays = (why == STEP_AGAIN || why == STEP_YIELD) && thread_may_use(t, cpu->arch.index);
+
+	thread_deactivate(t);
+	cpu->current = NULL;
+	if (stays)
+		t->state = THREAD_READY;
+	spin_lock(&cpu->queue_lock);
+	sched_queue_stop(&cpu->queue, !stays ? SCHED_LEAVES : why == STEP_YIELD ? SCHED_YIELDED : SCHED_PREEMPTED,
+			 rdtsc());
+	spin_unlock(&cpu->queue_lock);
+	if (stays)
+		return;
+	if (why == STEP_EXIT) {
+		thread_exited(t);
+	} else if (why != STEP_BLOCK || !block(t)) {
+		t->state = THREAD_READY;
+		enqueue(sched_choose(t), t, why == STEP_BLOCK ? JOIN_WOKEN : JOIN_MOVED);
+	}
+}
+
 _Noreturn void sched_loop(void *unused)
 {
 	struct host_cpu *cpu = host_cpu();
 
 	for (;;) {
 		struct thread *t = pick(cpu);
-		enum step why;
 
 		if (!t)
 			t = wait_for_work(cpu);
 		switch_in(cpu, t);
-		why = run(cpu, t);
-		sched_account(cpu, t);
-		thread_deactivate(t);
-		cpu->current = NULL;
-		if (why == STEP_EXIT) {
-			thread_exited(t);
-		} else if (why == STEP_YIELD || !block(t)) {
-			t->state = THREAD_READY;
-			enqueue(cpu, t, false);
-		}
+		switch_out(cpu, t, run(cpu, t));
 	}
 }

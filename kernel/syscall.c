@@ -94,7 +94,7 @@ static enum step handle(struct thread *t)
 
 enum step syscall_handle(struct thread *t)
 {
-	t->silent_since = t->run_cycles;
+	t->silent_since = t->sched.run_cycles;
 	if (t->regs.rax != SYS_VCPU_RUN || !t->vcpu || t->vcpu->index != t->regs.rdi)
 		return handle(t);
 	t->step = vcpu_step; /* a vCPU goes on: the way that must be short */

@@ -56,7 +56,7 @@ SYSCALL_HANDLER(vcpu_run)
 							    __ATOMIC_SEQ_CST))
 			return ERR_STATE; /* a thread keeps its vCPU, and a vCPU its thread */
 		t->vcpu = v;
-		t->weight = t->process->guest->params.weight;
+		t->sched.next_weight = t->process->guest->params.weight;
 	}
 	t->step = vcpu_step;
 	return SYSCALL_STEP;

@@ -11,6 +11,7 @@
 
 #include "arch/x86_64/cpu.h"
 #include "kernel/lib/list.h"
+#include "kernel/sched_queue.h"
 #include "kernel/timer.h"
 
 struct process;
@@ -28,11 +29,9 @@ struct thread {
 	struct vcpu *vcpu;             /* o: the vCPU that it runs, NULL before SYS_VCPU_RUN */
 	u32 state;                     /* a: enum thread_state */
 	u32 cpu;                       /* a: index of the CPU that it is on or was on last */
-	u32 weight;                    /* c */
-	struct link queued;            /* run queue's lock */
-	u64 vruntime;                  /* o, or run queue's lock while queued */
-	u64 run_cycles;                /* o: host TSC cycles on a CPU */
-	u64 silent_since;              /* o: run_cycles at its last system call */
+	struct sched_entity sched;     /* its place among the others, and its times */
+	const struct cpu_set *pins;    /* a: CPUs that it may use, NULL: all */
+	u64 silent_since;              /* o: sched.run_cycles at its last system call */
 	u64 wakeups, migrations;       /* a, o: counts */
 
 	void (*resume)(struct thread *t); /* o: finishes the system call that it waits in */
@@ -42,7 +41,13 @@ struct thread {
 	struct link siblings;          /* process lock: threads of the process */
 };
 
-#define THREAD_WEIGHT_DEFAULT 256
+/* May t run on CPU index? */
+static inline bool thread_may_use(const struct thread *t, u32 index)
+{
+	const struct cpu_set *pins = __atomic_load_n(&t->pins, __ATOMIC_RELAXED);
+
+	return !pins || cpu_set_has(pins, index);
+}
 
 /* A thread that waits for thread_start (once); NULL without memory. */
 struct thread *thread_create(struct process *process, enum step (*step)(struct thread *t), u32 weight);
@@ -67,8 +72,8 @@ struct thread *sched_current(void);
 /* The log's callback: the monitor is told at the next step of this CPU. */
 void sched_log_changed(void);
 
-/* Brings t's run_cycles up to date; t is cpu's current thread. */
-void sched_account(struct host_cpu *cpu, struct thread *t);
+/* Brings the run_cycles of cpu's current thread up to date. */
+void sched_account(struct host_cpu *cpu);
 
 /* ---- what the scheduler asks of process.c: t comes to this CPU, leaves it, is at its end ---- */
 void thread_activate(struct thread *t);

@@ -20,8 +20,8 @@ static const char *exception_name(u32 vector)
 /* A program that only computes for seconds loops: no step of a machine process or of the monitor is long. */
 static void check_silence(struct thread *t)
 {
-	sched_account(host_cpu(), t);
-	if (t->run_cycles - t->silent_since > clock_cycles(SILENCE_NS))
+	sched_account(host_cpu());
+	if (t->sched.run_cycles - t->silent_since > clock_cycles(SILENCE_NS))
 		process_kill(t->process, "it loops: %u s of CPU time without a system call, RIP %lx",
 			     (u32)(SILENCE_NS / 1000000000), (unsigned long)t->regs.rip);
 }

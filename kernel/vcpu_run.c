@@ -53,7 +53,7 @@ void vcpu_detach(struct thread *t)
 	if (v->parked)
 		unpark(v);
 	__atomic_store_n(&v->thread, NULL, __ATOMIC_SEQ_CST);
-	__atomic_add_fetch(&v->guest->ended_cycles, t->run_cycles, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&v->guest->ended_cycles, t->sched.run_cycles, __ATOMIC_RELAXED);
 	t->vcpu = NULL;
 }
 
@@ -303,7 +303,7 @@ enum step vcpu_step(struct thread *t)
 		return STEP_EXIT;
 	if (cpu->loaded != v)
 		vcpu_load(cpu, v);
-	t->silent_since = t->run_cycles;
+	t->silent_since = t->sched.run_cycles;
 	if (v->page->inject.valid)
 		take_fault(v);
 	if (v->awaiting_intack)

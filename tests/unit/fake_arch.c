@@ -76,7 +76,7 @@ static void start(u64 frames, u32 count)
 		cpus[i]->slice_end = UINT64_MAX;
 		cpus[i]->queue_lock.class = LOCK_RUN_QUEUE;
 		cpus[i]->timer_lock.class = LOCK_TIMER;
-		list_init(&cpus[i]->ready);
+		sched_queue_init(&cpus[i]->queue);
 		list_init(&cpus[i]->timers);
 		pending_kicks[i] = 0;
 	}

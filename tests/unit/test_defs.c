@@ -51,11 +51,11 @@ static void test_defaults(void **state)
 static void test_every_key(void **state)
 {
 	assert_int_equal(parse("memory=1G\nvcpus = 4\nkernel=k\ninitrd=i\nmodule=a b c\nmodule=d\n"
-			       "cmdline = console=ttyS0 x=\"y z\" #1\nautostart=on\nweight=65536\n"
+			       "cmdline = console=ttyS0 x=\"y z\" #1\nautostart=on\nweight=1024\n"
 			       "on-crash=pause\non-reboot=destroy\non-poweroff=restart\n"), 0);
 	assert_int_equal(d.params.memory, GIB);
 	assert_int_equal(d.params.vcpu_count, 4);
-	assert_int_equal(d.params.weight, 65536);
+	assert_int_equal(d.params.weight, 1024);
 	assert_true(d.autostart);
 	assert_int_equal(d.on_crash, ACTION_PAUSE);
 	assert_int_equal(d.on_reboot, ACTION_DESTROY);
@@ -68,8 +68,8 @@ static void test_refusals(void **state)
 	static const char *const wrong[] = {
 		"", "memory=64M\n", "kernel=\n", "kernel=k\nmemory=0\n", "kernel=k\nmemory=1023K\n",
 		"kernel=k\nmemory=1048577\n", "kernel=k\nmemory=99999999999T\n", "kernel=k\nmemory=lots\n",
-		"kernel=k\nvcpus=0\n", "kernel=k\nvcpus=65\n", "kernel=k\nvcpus=-1\n", "kernel=k\nweight=0\n",
-		"kernel=k\nweight=65537\n", "kernel=k\non-crash=explode\n", "kernel=k\nautostart=maybe\n",
+		"kernel=k\nvcpus=0\n", "kernel=k\nvcpus=65\n", "kernel=k\nvcpus=-1\n", "kernel=k\nweight=63\n",
+		"kernel=k\nweight=1025\n", "kernel=k\non-crash=explode\n", "kernel=k\nautostart=maybe\n",
 		"kernel=k\nkernel=k\n", "kernel=k\ncolour=red\n", "kernel=k\n[guest x]\n", "kernel=k\nrubbish\n",
 		"kernel=k\nmodule=\n",
 	};
@@ -189,14 +189,14 @@ static void test_mistakes_cost_their_guest(void **state)
 
 static void test_autostart(void **state)
 {
-	fake.config = "[guest a]\nkernel=bzImage\nmemory=64M\nvcpus=2\nweight=9\nautostart=yes\n"
+	fake.config = "[guest a]\nkernel=bzImage\nmemory=64M\nvcpus=2\nweight=90\nautostart=yes\n"
 		      "[guest b]\nkernel=bzImage\n[guest c]\nkernel=lost\nautostart=on\n"
 		      "[guest d]\nkernel=bzImage\nmemory=2G\nautostart=on\n[guest e]\nkernel=bzImage\nautostart=on";
 	configuration_apply();
 	assert_int_equal(fake_guest("a")->info.state, GUEST_RUNNING);
 	assert_int_equal(fake_guest("a")->params.memory, 64 * MIB);
 	assert_int_equal(fake_guest("a")->params.vcpu_count, 2);
-	assert_int_equal(fake_guest("a")->params.weight, 9);
+	assert_int_equal(fake_guest("a")->params.weight, 90);
 	assert_int_equal(fake_guest("b")->info.state, GUEST_OFF);
 	assert_int_equal(fake_guest("c")->info.state, GUEST_OFF);
 	expect_log("guest c: not started: kernel file 'lost' was not loaded");

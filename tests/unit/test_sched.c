@@ -1,6 +1,7 @@
 /* The scheduler: fair shares and wake-ups in simulated time on one CPU; on four, real threads that pass
  * tokens to each other, none of which may be lost, and idle CPUs that take work. */
-/* links: kernel/sched.c kernel/timer.c kernel/clock.c kernel/frame.c kernel/lock.c
+/* links: kernel/sched.c kernel/sched_queue.c kernel/sched_balance.c kernel/thread.c
+ * kernel/timer.c kernel/clock.c kernel/frame.c kernel/lock.c
  * tests/unit/fake_arch.c tests/unit/fake_trap.c */
 /* flags: -DLOCK_CHECK=1 */
 #include <setjmp.h>
@@ -79,7 +80,7 @@ static enum step burn(struct thread *t)
 	fake_tsc += MS / 5;
 	fake_take_interrupts();
 	if (fake_tsc >= end_at) {
-		sched_account(host_cpu(), t);
+		sched_account(host_cpu());
 		fake_cpu_leave();
 	}
 	return STEP_AGAIN;
@@ -108,11 +109,11 @@ static void test_weights_are_shares(void **state)
 		thread_start(threads[i]);
 	fake_cpus_run(simulate);
 	for (u32 i = 0; i < ARRAY_SIZE(weights); i++) {
-		s64 share = (s64)(length * weights[i] / sum), off = (s64)threads[i]->run_cycles - share;
+		s64 share = (s64)(length * weights[i] / sum), off = (s64)threads[i]->sched.run_cycles - share;
 
 		if (off < -15 * (s64)MS || off > 15 * (s64)MS)
 			fail_msg("thread %u of weight %u ran %ld us, not %ld", i, weights[i],
-				 (long)(threads[i]->run_cycles / 1000), (long)(share / 1000));
+				 (long)(threads[i]->sched.run_cycles / 1000), (long)(share / 1000));
 	}
 	host_cpu_count = fake_cpu_count;
 }
@@ -297,17 +298,17 @@ static void test_late_wake_ups(void **state)
 	thread_wake(threads[0]);
 	assert_int_equal(threads[0]->state, THREAD_READY);
 	for (u32 i = 0; i < 4; i++)
-		assert_int_equal(host_cpus[i]->ready_count, 0);
+		assert_int_equal(host_cpus[i]->queue.count, 0);
 	thread_free(threads[0]);
 	thread_wake(threads[0]);
 	make(1, spin, 256);
 	assert_ptr_equal(threads[0], threads[1]); /* the same memory, begun anew */
 	thread_wake(threads[0]);
 	for (u32 i = 0; i < 4; i++)
-		assert_int_equal(host_cpus[i]->ready_count, 0);
+		assert_int_equal(host_cpus[i]->queue.count, 0);
 	thread_start(threads[1]);
-	assert_int_equal(host_cpus[0]->ready_count + host_cpus[1]->ready_count + host_cpus[2]->ready_count +
-			 host_cpus[3]->ready_count, 1);
+	assert_int_equal(host_cpus[0]->queue.count + host_cpus[1]->queue.count + host_cpus[2]->queue.count +
+			 host_cpus[3]->queue.count, 1);
 }
 
 int main(void)

@@ -11,7 +11,7 @@
 	"  module       file and its arguments; may be given 16 times\n" \
 	"  cmdline      the kernel's command line\n" \
 	"  autostart    on or off: start it when Quire starts (off)\n" \
-	"  weight       1 to 65536: its part of the processors' time (256)\n" \
+	"  weight       64 to 1024: its part of the processors' time (256)\n" \
 	"  on-poweroff  destroy, restart or pause, when it turned itself off (destroy)\n" \
 	"  on-reboot    the same, when it reset itself (restart)\n" \
 	"  on-crash     the same, when it failed (destroy)\n" \

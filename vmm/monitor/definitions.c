@@ -8,7 +8,6 @@
 #include "vmm/lib/sys.h"
 
 #define MODULES_MAX 16 /* as the machine process's settings */
-#define WEIGHT_MAX 65536
 
 struct key {
 	const char *name;
@@ -25,10 +24,10 @@ static int set_memory(struct definition *d, const char *value)
 	return d->params.memory < MIB || d->params.memory % PAGE_SIZE ? ERR_INVAL : 0;
 }
 
-static int set_number(const char *value, u64 max, u32 *to)
+static int set_number(const char *value, u64 min, u64 max, u32 *to)
 {
 	u64 number;
-	int error = config_number(value, 1, max, &number);
+	int error = config_number(value, min, max, &number);
 
 	if (!error)
 		*to = (u32)number;
@@ -37,12 +36,12 @@ static int set_number(const char *value, u64 max, u32 *to)
 
 static int set_vcpus(struct definition *d, const char *value)
 {
-	return set_number(value, VCPU_MAX, &d->params.vcpu_count);
+	return set_number(value, 1, VCPU_MAX, &d->params.vcpu_count);
 }
 
 static int set_weight(struct definition *d, const char *value)
 {
-	return set_number(value, WEIGHT_MAX, &d->params.weight);
+	return set_number(value, WEIGHT_MIN, WEIGHT_MAX, &d->params.weight);
 }
 
 static int set_file(struct definition *d, const char *value)
@@ -104,7 +103,7 @@ static const struct key keys[] = {
 	{ "module", set_module, "use a file's name and arguments, at most 16 times" },
 	{ "cmdline", set_cmdline, "" },
 	{ "autostart", set_autostart, "use on or off" },
-	{ "weight", set_weight, "use a number from 1 to 65536" },
+	{ "weight", set_weight, "use a number from 64 to 1024" },
 	{ "on-crash", set_on_crash, ACTIONS_EXPECTED },
 	{ "on-reboot", set_on_reboot, ACTIONS_EXPECTED },
 	{ "on-poweroff", set_on_poweroff, ACTIONS_EXPECTED },

@@ -1,0 +1,19 @@
+/* Which CPU: where a thread wakes, what an idle CPU takes, and who is moved so that everybody has his share of
+ * all CPUs together.  Decisions only: sched.c carries them out. */
+#ifndef KERNEL_SCHED_BALANCE_H
+#define KERNEL_SCHED_BALANCE_H
+
+#include "kernel/host_cpu.h"
+#include "kernel/thread.h"
+
+/* Where t is to run after a wake-up.  No lock. */
+struct host_cpu *sched_choose(const struct thread *t);
+
+/* cpu's queue locked: a ready thread of cpu that should go to *to, NULL if there is none, or it is not yet time
+ * for a comparison. */
+struct thread *sched_surplus(struct host_cpu *cpu, u64 now, struct host_cpu **to);
+
+/* from's queue locked: a ready thread that an idle CPU may take. */
+struct thread *sched_spare(const struct host_cpu *from, const struct host_cpu *idle);
+
+#endif
