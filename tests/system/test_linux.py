@@ -79,8 +79,8 @@ def test_other_guest_echoes_under_load(machine):
             begin, end = map(float, out.split("\n")[-1].split())
             took.append(end - begin)
         print(f"an echo took {min(took)} to {max(took)} s of guest time")
-        # Starvation, not speed, is what fails: other emulators share this machine.
-        assert sorted(took)[2] <= 2 * SLOW, f"more than 2 s of guest time for an echo: {took}"
+        # Another emulator shares this machine and may take its CPUs at times, but not from every echo.
+        assert min(took) <= 0.2 * SLOW + 0.005 and max(took) <= 2 * SLOW, f"guest time for an echo: {took}"
     load_ends(machine, "alpha")
 
 
