@@ -23,6 +23,7 @@ u64 fake_vmx_msr(u32 msr)
 	case MSR_VMX_ENTRY: return 0x11ff | 0xffffull << 32;
 	case MSR_VMX_TRUE_ENTRY: return 0x11fb | 0xffffull << 32;
 	case MSR_VMX_SECONDARY: return 0xffffull << 32;
+	case MSR_VMX_MISC: return 0x7004c1e5;
 	case MSR_VMX_CR0_FIXED0: return 0x80000021;
 	case MSR_VMX_CR0_FIXED1: return 0xffffffff;
 	case MSR_VMX_CR4_FIXED0: return 0x2000;

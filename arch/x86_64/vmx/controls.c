@@ -10,6 +10,7 @@
 #define BASIC_REVISION 0x7fffffffu /* SDM 3D A.1 */
 #define BASIC_32_BIT BIT(48)
 #define BASIC_TRUE_CONTROLS BIT(55)
+#define MISC_PREEMPTION_SHIFT 31 /* SDM 3D A.6 */
 #define EPT_WALK_4 BIT(6) /* SDM 3D A.10 */
 #define EPT_WB BIT(14)
 #define EPT_1G BIT(17)
@@ -28,6 +29,7 @@ static const struct wish {
 } wishes[] = {
 	{ CONTROL_PIN, NEEDED, PIN_INTERRUPT, 0, "external-interrupt exiting" },
 	{ CONTROL_PIN, NEEDED, PIN_NMI | PIN_VIRTUAL_NMI, 0, "virtual NMIs" },
+	{ CONTROL_PIN, USEFUL, PIN_PREEMPTION_TIMER, VIRT_VMX_PREEMPTION_TIMER, "preemption-timer" },
 	{ CONTROL_PRIMARY, NEEDED, PRIMARY_SECONDARY, 0, "secondary controls" },
 	{ CONTROL_PRIMARY, NEEDED, PRIMARY_TSC_OFFSET, 0, "TSC offsetting" },
 	{ CONTROL_PRIMARY, NEEDED, PRIMARY_HLT | PRIMARY_MWAIT | PRIMARY_MONITOR | PRIMARY_RDPMC, 0,
@@ -102,6 +104,7 @@ int vmx_controls_choose(struct vmx_features *f, u64 off, u64 (*read)(u32 msr), c
 	read_capabilities(capability, read);
 	f->revision = (u32)read(MSR_VMX_BASIC) & BASIC_REVISION;
 	f->phys_bits = read(MSR_VMX_BASIC) & BASIC_32_BIT ? 32 : 52;
+	f->preemption_shift = read(MSR_VMX_MISC) & MISC_PREEMPTION_SHIFT;
 	f->cr0_fixed0 = read(MSR_VMX_CR0_FIXED0);
 	f->cr0_fixed1 = read(MSR_VMX_CR0_FIXED1);
 	f->cr4_fixed0 = read(MSR_VMX_CR4_FIXED0);

@@ -9,6 +9,7 @@
 #define PIN_INTERRUPT BIT(0)
 #define PIN_NMI BIT(3)
 #define PIN_VIRTUAL_NMI BIT(5)
+#define PIN_PREEMPTION_TIMER BIT(6)
 
 /* Primary processor-based controls, SDM 3C §25.6.2 */
 #define PRIMARY_INTERRUPT_WINDOW BIT(2)
@@ -58,6 +59,7 @@ struct vmx_features {
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; /* bits that must be 1; that may be 1 */
 	bool ept_ad, ept_1g, invept_single;
 	u32 phys_bits;
+	u32 preemption_shift; /* the preemption timer counts TSC >> this */
 };
 
 extern struct vmx_features vmx_features;

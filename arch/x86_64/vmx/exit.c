@@ -62,6 +62,7 @@ static const struct reason { u8 reason; bool known, len; } reasons[] = {
 	[43] = { REASON_WINDOW, true, false }, /* TPR below threshold */
 	[48] = { REASON_STAGE2, true, false },
 	[50] = { REASON_INVALID_OPCODE, true, true }, /* INVEPT */
+	[52] = { REASON_INTERRUPT, true, false }, /* the preemption timer: so that others get their turn */
 	[53] = { REASON_INVALID_OPCODE, true, true }, /* INVVPID */
 	[54] = { REASON_WBINVD, true, true },
 	[55] = { REASON_XSETBV, true, true },
