@@ -114,6 +114,30 @@ static int set_x2apic(struct target *t, const char *value)
 	return config_bool(value, &t->options->x2apic);
 }
 
+static int set_overcommit(struct target *t, const char *value)
+{
+	static const char names[][8] = { [OVERCOMMIT_NONE] = "none", [OVERCOMMIT_SHARING] = "sharing",
+					 [OVERCOMMIT_FULL] = "full" };
+
+	for (u32 i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(value, names[i])) {
+			t->options->overcommit = i;
+			return 0;
+		}
+	}
+	return ERR_INVAL;
+}
+
+static int set_memory_reserve(struct target *t, const char *value)
+{
+	u64 bytes;
+
+	if (config_size(value, &bytes) || bytes < MIB)
+		return ERR_INVAL;
+	t->options->memory_reserve = bytes;
+	return 0;
+}
+
 /* svm.* and vmx.*: what processors may lack, to be tried without a processor that lacks it. */
 static bool set_virt_option(struct boot_info *info, struct target *t, const struct config_item *item)
 {
@@ -141,6 +165,8 @@ static const struct host_key host_keys[] = {
 	{ "on-panic", set_on_panic, "halt or reboot:SECONDS" },
 	{ "runtime-services", set_runtime_services, "on or off" },
 	{ "x2apic", set_x2apic, "on or off" },
+	{ "overcommit", set_overcommit, "none, sharing or full" },
+	{ "memory-reserve", set_memory_reserve, "a size of at least 1M" },
 	{ "preload", NULL, "a file" }, /* files.c reads these, in their order among the guests' */
 };
 
@@ -170,6 +196,7 @@ void options_read(struct boot_info *info, struct serial_choice *serial)
 
 	info->options = (struct boot_options){
 		.log_level = LOG_INFO, .x2apic = true, .runtime_services = true, .serial_baud = 115200,
+		.overcommit = OVERCOMMIT_FULL,
 	};
 	*serial = (struct serial_choice){ .source = SERIAL_AUTO };
 	config_init(&config, (const char *)info->config.base, info->config.size);

@@ -68,7 +68,7 @@ enum syscall {
 	SYS_GUEST_NEXT,    /* (id) the number of the guest after id, 0 for none */
 	SYS_GUEST_INFO,    /* (id, struct guest_info *) */
 	SYS_GUEST_DEFINITION, /* (id, buf, len) returns its length */
-	SYS_GUEST_START,   /* (id, const struct guest_params *) */
+	SYS_GUEST_START,   /* (id, const struct guest_params *, struct admission *) ERR_NOMEM: the last says why */
 	SYS_GUEST_CONTROL, /* (id, enum guest_control, argument) */
 	SYS_GUEST_VCPU_INFO, /* (id, index, struct vcpu_info *) */
 	SYS_GUEST_VCPU_STATE, /* (id, index, struct vcpu_state *) of a moment at which the vCPU was outside */
@@ -264,10 +264,62 @@ enum guest_control {
 enum host_power { POWER_OFF, POWER_REBOOT };
 
 
+#define MEMORY_LEAST (2 * MIB) /* of a PC: what is below 1 MiB, and as much again */
+#define MEMORY_SHARES_MAX 65536
+#define MEMORY_SHARES_DEFAULT 256
+
 struct guest_params {
 	u64 memory;     /* bytes, a multiple of 4 KiB */
 	u32 vcpu_count;
 	u32 weight;     /* WEIGHT_MIN to WEIGHT_MAX */
+	u32 memory_shares; /* 1 to MEMORY_SHARES_MAX: its claim, for each page */
+	u64 memory_min; /* bytes of frames that it is promised */
+	u64 memory_max; /* the most that it may have, 0: memory */
+};
+
+/* What is said about memory when a guest asks to come in (SYS_GUEST_START) or its terms change (SYS_GUEST_TUNE):
+ * bytes, and the guest that would lose.  kernel/ledger.h has the rule. */
+enum admission_verdict {
+	ADMIT_OK,
+	ADMIT_BUILD, /* there is not even enough for its vCPUs and its machine process */
+	ADMIT_CLAIM, /* guest claimant could not reach its full size any more */
+	ADMIT_SIZES, /* the host's overcommit setting forbids it */
+};
+
+enum overcommit { OVERCOMMIT_NONE, OVERCOMMIT_SHARING, OVERCOMMIT_FULL };
+
+struct admission {
+	u32 verdict;    /* enum admission_verdict */
+	u32 overcommit; /* enum overcommit */
+	u64 needs;      /* of this guest's full size, what it has not yet: RAM and tables */
+	u64 min;        /* promised to it */
+	u64 free;       /* of the host */
+	u64 reserve;    /* of that, the host's and the machine processes' */
+	u64 promised;   /* of that, promised to guests with a lower claim than claimant's */
+	u64 ahead;      /* what guests with a higher claim than claimant's have: it comes back when they end */
+	u64 claim;      /* what claimant lacks to its full size */
+	u64 lacks;      /* what all guests lack, by the host's overcommit setting */
+	u32 claimant;   /* the guest with the least slack */
+};
+
+/* Memory pressure: by how much may still be given to guests, as a part of all; left only at the next higher. */
+enum memory_level {
+	MEMORY_HIGH, /* 6 % and more */
+	MEMORY_SOFT, /* below 4 %: balloons */
+	MEMORY_HARD, /* below 2 %: and the scanner at full speed */
+	MEMORY_LOW,  /* below 1 %: guests that ask for more wait, those with the lowest claim first */
+};
+
+struct ledger_info {
+	u32 overcommit;  /* enum overcommit */
+	u32 level;       /* enum memory_level */
+	u64 reserve;     /* bytes: the host's */
+	u64 machines;    /* what guests' machine processes may still take */
+	u64 promised;    /* memory-min that is not filled yet */
+	u64 claim;       /* kept for guest claimant: the most that is kept for one guest's full size */
+	u32 claimant;    /* 0: there are not two guests */
+	u64 lacks;       /* what all guests lack to their full sizes */
+	u64 available;   /* what guests may still be given */
 };
 
 struct guest_memory {
@@ -285,6 +337,7 @@ struct guest_info {
 	u32 stop_reason;    /* enum stop_reason of the last run's end */
 	char stop_text[96]; /* why, in one line */
 	u32 starts;         /* how often it was started */
+	u32 starved;        /* 1: it waits for memory */
 	u32 vcpu_count;
 	u32 weight;
 	u64 memory;         /* bytes of RAM promised */

@@ -51,6 +51,8 @@ struct boot_options { /* the [host] section */
 	u32 panic_reboot_s;    /* 0: halt */
 	u32 serial_baud;       /* 115200 by default */
 	u64 virt_off;          /* enum virt_option: what the back end must do without */
+	u64 memory_reserve;    /* bytes that guests never get, 0: the default */
+	u32 overcommit;        /* enum overcommit */
 };
 
 struct boot_info {

@@ -14,17 +14,25 @@ int gmem_start(void)
 	return gmem_zero_frame.v ? 0 : ERR_NOMEM;
 }
 
-int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, void (*shootdown)(struct gmem *m))
+u64 gmem_tables_max(u64 limit)
+{
+	/* one of each level for each region's two ends, and what is between them */
+	return 1 + GMEM_REGIONS * 2 * 3 + limit / table_span(1) + limit / table_span(2);
+}
+
+int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, struct ledger_account *account,
+	      void (*shootdown)(struct gmem *m))
 {
 	memset(m, 0, sizeof(*m));
 	m->lock.class = LOCK_GMEM;
 	m->format = format;
 	m->limit = limit;
+	m->account = account;
 	m->shootdown = shootdown;
 	m->root = frame_alloc_zero(0, FRAME_TABLE);
 	m->tables = m->root.v ? 1 : 0;
-	/* one of each level for each region's two ends, and what is between them */
-	m->tables_max = 1 + GMEM_REGIONS * 2 * 3 + limit / table_span(1) + limit / table_span(2);
+	m->tables_max = gmem_tables_max(limit);
+	ledger_charge(account, m->tables);
 	return m->root.v ? 0 : ERR_NOMEM;
 }
 
@@ -38,11 +46,13 @@ void gmem_leaf_put(struct gmem *m, u64 entry)
 	hpa_t frame = { entry & TABLE_ADDRESS };
 
 	if (gmem_leaf_private(frame))
-		m->private_pages--;
+		gmem_private(m, -1);
 	else
 		m->shared_pages--;
 	if (frame.v != gmem_zero_frame.v)
 		frame_put(frame);
+	else
+		m->zero_pages--;
 }
 
 static u64 page_perms(const struct gmem_region *r, bool write)
@@ -56,13 +66,19 @@ static hpa_t initial_frame(const struct gmem_region *r, u64 page, u64 entry)
 	return r->source && !(entry & LEAF_ZERO) ? (hpa_t){ r->source + (page - r->base) } : gmem_zero_frame;
 }
 
-/* A frame of the guest's own with the content of from, or zeroes. */
-static hpa_t private_frame(hpa_t from)
+/* A frame of the guest's own with the content of from, or zeroes; .v == 0: it has to wait. */
+static hpa_t private_frame(struct gmem *m, hpa_t from, enum ledger_use use)
 {
-	hpa_t frame = frame_alloc(0, FRAME_GUEST);
+	hpa_t frame = { 0 };
 
-	if (!frame.v)
+	if (ledger_take(m->account, 1, use))
 		return frame;
+	frame = frame_alloc(0, FRAME_GUEST);
+	if (!frame.v) {
+		ledger_put(m->account, 1);
+		return frame;
+	}
+	m->private_pages++;
 	if (from.v != gmem_zero_frame.v)
 		memcpy(hpa_pointer(frame), hpa_pointer(from), PAGE_SIZE);
 	else
@@ -71,18 +87,20 @@ static hpa_t private_frame(hpa_t from)
 }
 
 /* First touch.  m locked. */
-static int populate(struct gmem *m, const struct gmem_region *r, u64 page, u64 *entry, bool write)
+static int populate(struct gmem *m, const struct gmem_region *r, u64 page, u64 *entry, bool write,
+		    enum ledger_use use)
 {
 	hpa_t frame = initial_frame(r, page, *entry);
 
 	if (write) {
-		frame = private_frame(frame);
+		frame = private_frame(m, frame, use);
 		if (!frame.v)
 			return ERR_NOMEM;
-		m->private_pages++;
 	} else {
 		if (frame.v != gmem_zero_frame.v)
 			frame_get(frame);
+		else
+			m->zero_pages++;
 		m->shared_pages++;
 	}
 	__atomic_store_n(entry, table_leaf(m->format, frame, 0, (u32)page_perms(r, write)), __ATOMIC_RELEASE);
@@ -90,7 +108,7 @@ static int populate(struct gmem *m, const struct gmem_region *r, u64 page, u64 *
 }
 
 /* A write to a page that is mapped read only: take the frame over, or leave it for a copy.  m locked. */
-static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry)
+static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry, enum ledger_use use)
 {
 	u64 old = *entry;
 	hpa_t from = { old & TABLE_ADDRESS }, frame;
@@ -99,10 +117,9 @@ static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry)
 		__atomic_store_n(entry, old | m->format->write, __ATOMIC_RELEASE);
 		return 0;
 	}
-	frame = private_frame(from);
+	frame = private_frame(m, from, use);
 	if (!frame.v)
 		return ERR_NOMEM;
-	m->private_pages++;
 	/* not writable before the flush: other vCPUs still read the old frame and would miss what is written */
 	__atomic_store_n(entry, table_leaf(m->format, frame, 0, (u32)page_perms(r, false)), __ATOMIC_RELEASE);
 	m->shootdown(m);
@@ -111,31 +128,37 @@ static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry)
 	return 0;
 }
 
-u64 *gmem_leaf_entry(struct gmem *m, u64 page)
+u64 *gmem_leaf_entry(struct gmem *m, u64 page, enum ledger_use use)
 {
+	u64 before = m->tables, *entry;
 	u32 missing;
-	u64 *entry = table_find(m->format, m->root, page, &missing);
+
+	entry = table_find(m->format, m->root, page, &missing);
 
 	if (!missing)
 		return entry;
-	return m->tables + missing <= m->tables_max ? table_make(m->format, m->root, page, 0, &m->tables) : NULL;
+	if (before + missing > m->tables_max || ledger_take(m->account, missing, use))
+		return NULL;
+	entry = table_make(m->format, m->root, page, 0, &m->tables);
+	ledger_put(m->account, missing - (m->tables - before));
+	return entry;
 }
 
 /* Makes the page of gpa present (and writable); m locked. */
-static int touch(struct gmem *m, u64 gpa, bool write)
+static int touch(struct gmem *m, u64 gpa, bool write, enum ledger_use use)
 {
 	u64 page = gpa & PAGE_MASK, *entry;
 	const struct gmem_region *r = gmem_region_find(m, page);
 
 	if (!r || (write && r->kind == MAP_ROM))
 		return ERR_FAULT;
-	entry = gmem_leaf_entry(m, page);
+	entry = gmem_leaf_entry(m, page, use);
 	if (!entry)
 		return ERR_NOMEM;
 	if (!(*entry & m->format->present))
-		return populate(m, r, page, entry, write);
+		return populate(m, r, page, entry, write, use);
 	if (write && !(*entry & m->format->write))
-		return unshare(m, r, entry);
+		return unshare(m, r, entry, use);
 	return 0;
 }
 
@@ -144,7 +167,7 @@ int gmem_fault(struct gmem *m, u64 gpa, bool write)
 	int error;
 
 	spin_lock(&m->lock);
-	error = touch(m, gpa, write);
+	error = touch(m, gpa, write, LEDGER_FAULT);
 	spin_unlock(&m->lock);
 	return error;
 }
@@ -223,7 +246,7 @@ int gmem_write(struct gmem *m, u64 gpa, const void *from, u64 len)
 		int error;
 
 		spin_lock(&m->lock);
-		error = touch(m, gpa, true);
+		error = touch(m, gpa, true, LEDGER_WRITE);
 		if (!error)
 			memcpy((u8 *)gmem_peek(m, gpa), in, part);
 		spin_unlock(&m->lock);
@@ -251,7 +274,7 @@ int gmem_swap(struct gmem *m, u64 gpa, u32 size, u64 old, u64 fresh)
 	if (gpa >= GMEM_TOP || gpa & (size - 1))
 		return ERR_FAULT;
 	spin_lock(&m->lock);
-	error = touch(m, gpa, true);
+	error = touch(m, gpa, true, LEDGER_WRITE);
 	if (!error && !swap((u8 *)gmem_peek(m, gpa), size, old, fresh))
 		error = ERR_AGAIN;
 	spin_unlock(&m->lock);

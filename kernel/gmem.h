@@ -8,6 +8,7 @@
 #define KERNEL_GMEM_H
 
 #include "kernel/abi.h"
+#include "kernel/ledger.h"
 #include "kernel/lock.h"
 #include "kernel/table.h"
 
@@ -27,10 +28,12 @@ struct gmem {
 	hpa_t root;                        /* c */
 	struct gmem_region regions[GMEM_REGIONS_MADE]; /* m: sorted, no overlaps, holes absent */
 	u32 region_count;                  /* m */
+	struct ledger_account *account;    /* c: every frame of its own and of stage 2 is taken there first */
 	u64 limit;                         /* c: bytes of RAM that regions may have in all */
 	u64 generation;                    /* a: grows when a translation was taken away */
 	u64 private_pages;                 /* m: frames of its own */
 	u64 shared_pages;                  /* m: leaves on file frames and the zero frame */
+	u64 zero_pages;                    /* m: of them, on the zero frame */
 	u64 tables;                        /* m: stage-2 frames, up to tables_max */
 	u64 tables_max;                    /* c: enough for all RAM, and no more for one that remaps it all over */
 	u64 fini_at;                       /* o: where gmem_fini_step goes on */
@@ -40,8 +43,12 @@ struct gmem {
 /* The frame of zeroes; once at boot. */
 int gmem_start(void) must_check;
 
-int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, void (*shootdown)(struct gmem *m))
-	must_check;
+/* account: not admitted yet, the caller's and there until gmem_fini_step is done. */
+int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, struct ledger_account *account,
+	      void (*shootdown)(struct gmem *m)) must_check;
+
+/* The most stage-2 tables that so much RAM can need. */
+u64 gmem_tables_max(u64 limit);
 
 /* Gives back a bounded number of frames; true when all is gone and m is zeroed.  No vCPU runs any more. */
 bool gmem_fini_step(struct gmem *m);
@@ -57,10 +64,11 @@ s64 gmem_map(struct gmem *m, u64 gpa, u64 len, enum map_kind kind, u64 source) m
 s64 gmem_discard(struct gmem *m, u64 gpa, u64 len) must_check;
 
 /* A stage-2 fault: makes the page at gpa present (write: writable).  0: enter again; ERR_FAULT: nothing is
- * there, or ROM is written: a device's business; ERR_NOMEM. */
+ * there, or ROM is written: a device's business; ERR_NOMEM: the guest has to wait for memory. */
 int gmem_fault(struct gmem *m, u64 gpa, bool write) must_check;
 
-/* Copies; 0, ERR_FAULT if any byte is not memory (nothing is written then), ERR_NOMEM. */
+/* Copies; 0, ERR_FAULT if any byte is not memory (nothing is written then), ERR_NOMEM: it has to wait, which is
+ * only when the guest's buffer in the ledger is used up, too. */
 int gmem_read(struct gmem *m, u64 gpa, void *to, u64 len) must_check;
 int gmem_write(struct gmem *m, u64 gpa, const void *from, u64 len) must_check;
 

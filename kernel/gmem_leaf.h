@@ -21,6 +21,16 @@ bool gmem_leaf_private(hpa_t frame);
 void gmem_leaf_put(struct gmem *m, u64 entry);
 
 /* The entry of a page, with the tables above it; NULL without memory. */
-u64 *gmem_leaf_entry(struct gmem *m, u64 page);
+u64 *gmem_leaf_entry(struct gmem *m, u64 page, enum ledger_use use);
+
+/* n leaves more (or less) map frames of the guest's own, without an allocation or before frame_put. */
+static inline void gmem_private(struct gmem *m, s64 n)
+{
+	m->private_pages += (u64)n;
+	if (n > 0)
+		ledger_charge(m->account, (u64)n);
+	else
+		ledger_put(m->account, (u64)-n);
+}
 
 #endif

@@ -68,7 +68,7 @@ s64 gmem_map(struct gmem *m, u64 gpa, u64 len, enum map_kind kind, u64 source)
 static int make_tables(struct gmem *m, u64 gpa, u64 end)
 {
 	for (; gpa < end; gpa = ALIGN_DOWN(gpa, table_span(1)) + table_span(1))
-		if (!gmem_leaf_entry(m, gpa))
+		if (!gmem_leaf_entry(m, gpa, LEDGER_WRITE))
 			return ERR_NOMEM;
 	return 0;
 }
@@ -122,6 +122,7 @@ bool gmem_fini_step(struct gmem *m)
 	spin_unlock(&m->lock);
 	if (r)
 		return false;
+	ledger_put(m->account, m->tables);
 	table_free(m->format, m->root, 0);
 	memset(m, 0, sizeof(*m));
 	return true;

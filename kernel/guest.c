@@ -7,6 +7,9 @@
 #include "kernel/process.h"
 #include "kernel/monitor.h"
 
+/* What a definition takes of the host's reserve: struct guest, its text, its console. */
+#define GUEST_FRAMES ((CONSOLE_HISTORY + GUEST_INPUT_SIZE + 2 * DEFINITION_MAX) / PAGE_SIZE)
+
 static struct spinlock list_lock = SPINLOCK(LOCK_GUEST_LIST);
 static struct link guests = { &guests, &guests };
 static u32 last_id;
@@ -59,6 +62,14 @@ struct guest *guest_dying(void)
 	return dying;
 }
 
+void guest_each(void (*look)(struct guest *g, void *argument), void *argument)
+{
+	spin_lock(&list_lock);
+	for (struct link *l = guests.next; l != &guests; l = l->next)
+		look(LIST_ITEM(l, struct guest, link), argument);
+	spin_unlock(&list_lock);
+}
+
 static void guest_free(struct guest *g)
 {
 	ring_fini(&g->output);
@@ -100,6 +111,8 @@ s64 guest_define(const char *name, const char *definition, u32 len)
 
 	if (!*name || len > DEFINITION_MAX)
 		return ERR_INVAL;
+	if (!ledger_host_may_take(GUEST_FRAMES))
+		return ERR_NOMEM;
 	g = guest_alloc(name, definition, len);
 	if (!g)
 		return ERR_NOMEM;

@@ -8,6 +8,7 @@
 
 #include "kernel/abi.h"
 #include "kernel/gmem.h"
+#include "kernel/ledger.h"
 #include "kernel/lib/list.h"
 #include "kernel/lock.h"
 #include "kernel/log.h"
@@ -21,7 +22,7 @@ struct vcpu;
 #define GUEST_STATE_MAX (64 * KIB) /* of serialised devices */
 
 /* Why vCPUs may not enter: bits of guest.hold. */
-enum guest_hold { HOLD_PAUSE = 1 << 0, HOLD_SAVE = 1 << 1, HOLD_STOP = 1 << 2 };
+enum guest_hold { HOLD_PAUSE = 1 << 0, HOLD_SAVE = 1 << 1, HOLD_STOP = 1 << 2, HOLD_MEMORY = 1 << 3 };
 
 struct guest {
 	u32 id;                    /* c: never used again within a boot */
@@ -40,8 +41,10 @@ struct guest {
 	void *saved;               /* g: state between two machine processes, GUEST_STATE_MAX bytes */
 	u32 saved_len;             /* g */
 	bool replacing;            /* g: the process ends to be followed by another */
+	bool save_asked;           /* g: and was told to save */
 
 	struct gmem gmem;
+	struct ledger_account account; /* the ledger's */
 	struct vcpu **vcpus;       /* c while it is not OFF */
 	u32 vcpu_count;            /* c while it is not OFF */
 	u64 tsc_offset;            /* c while it is not OFF: all vCPUs' TSC begin with it */
@@ -64,10 +67,12 @@ int guest_undefine(struct guest *g) must_check; /* ERR_STATE unless it is OFF */
 struct guest *guest_find(u32 id);               /* NULL */
 u32 guest_next(u32 id);                         /* 0 */
 struct guest *guest_dying(void);                /* one to be taken apart, whose process has gone; NULL */
+void guest_each(void (*look)(struct guest *g, void *argument), void *argument); /* the list is locked meanwhile */
 
 /* ---- its runs (guest_state.c) ---- */
 
-int guest_start(struct guest *g, const struct guest_params *params) must_check;
+/* admission: what the ledger says, also when it is refused with ERR_NOMEM. */
+int guest_start(struct guest *g, const struct guest_params *params, struct admission *admission) must_check;
 int guest_pause(struct guest *g) must_check;
 int guest_resume(struct guest *g) must_check;
 int guest_destroy(struct guest *g) must_check;
@@ -75,6 +80,9 @@ int guest_replace(struct guest *g) must_check;
 
 /* Ends its run, if it has one; the first reason counts. */
 void guest_stop(struct guest *g, enum stop_reason reason, const char *format, ...) printf_like(3, 4);
+
+/* Makes all vCPUs look at hold and at their process; g locked, or nobody can take it apart. */
+void guest_kick(struct guest *g, u32 requests);
 
 /* Raises events at its machine process, if there is one; ERR_STATE if not. */
 int guest_raise(struct guest *g, u32 events) must_check;
@@ -96,6 +104,15 @@ u64 guest_memory_target(struct guest *g);
 void guest_set_memory_stats(struct guest *g, const struct memory_stats *stats);
 void guest_memory(struct guest *g, struct guest_memory *memory);
 
+/* ---- memory pressure (pressure.c) ---- */
+
+/* The ledger refused it a frame: it is held until it may go on. */
+void guest_wait_memory(struct guest *g);
+
+/* A kernel thread that follows the level of pressure and lets waiting guests go on. */
+int pressure_start(void) must_check;
+void pressure_look(void); /* memory came back */
+
 /* ---- the end of its runs (guest_state.c) ---- */
 
 /* A kernel thread's step: takes dying guests apart. */
@@ -105,5 +122,6 @@ int guest_start_reaper(void) must_check;
 /* ---- what the monitor sees (guest_info.c) ---- */
 void guest_info(struct guest *g, struct guest_info *info);
 u64 guest_overhead(struct guest *g); /* bytes of Quire's own for it */
+u64 guest_saved_frames(void);        /* pages of all guests that are mapped from frames which are not theirs alone */
 
 #endif

@@ -32,6 +32,19 @@ u64 guest_overhead(struct guest *g)
 	return bytes + g->vcpu_count * (ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) + 3 * PAGE_SIZE);
 }
 
+static void add_saved(struct guest *g, void *argument)
+{
+	*(u64 *)argument += g->gmem.shared_pages - MIN(g->gmem.zero_pages, g->gmem.shared_pages);
+}
+
+u64 guest_saved_frames(void)
+{
+	u64 frames = 0;
+
+	guest_each(add_saved, &frames);
+	return frames;
+}
+
 void guest_info(struct guest *g, struct guest_info *info)
 {
 	memset(info, 0, sizeof(*info));
@@ -42,6 +55,7 @@ void guest_info(struct guest *g, struct guest_info *info)
 	info->stop_reason = g->stop_reason;
 	str_copy(info->stop_text, sizeof(info->stop_text), g->stop_text);
 	info->starts = g->starts;
+	info->starved = g->state == GUEST_RUNNING && g->hold & HOLD_MEMORY;
 	info->weight = g->params.weight;
 	info->memory = g->params.memory;
 	spin_unlock(&g->lock);

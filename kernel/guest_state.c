@@ -12,8 +12,7 @@
 #include "kernel/program.h"
 #include "kernel/vcpu.h"
 
-/* Makes all vCPUs look at hold and at their process. */
-static void kick_all(struct guest *g, u32 requests)
+void guest_kick(struct guest *g, u32 requests)
 {
 	for (u32 i = 0; i < g->vcpu_count; i++)
 		vcpu_request(g->vcpus[i], requests);
@@ -42,10 +41,18 @@ static int make_vcpus(struct guest *g, u32 count)
 	return 0;
 }
 
+#define MACHINE_HEAP (128 * KIB) /* of a machine process, and for each vCPU: */
+#define MACHINE_HEAP_VCPU (32 * KIB)
+#define OWN_TABLES 4     /* page tables for its heap */
+#define WRITE_BUFFER 8   /* frames that its writes may draw before a vCPU waits for memory, and for each vCPU: */
+#define WRITE_VCPU 8
+
 static struct process *make_process(struct guest *g)
 {
 	struct process *p = process_create(PROCESS_MACHINE, g, program_machine);
 
+	if (p)
+		p->heap_max = MACHINE_HEAP + g->vcpu_count * MACHINE_HEAP_VCPU;
 	for (u32 i = 0; p && i < g->vcpu_count; i++)
 		if (process_map_frame(p, PROCESS_VCPU_PAGES + i * PAGE_SIZE, pointer_hpa(g->vcpus[i]->page), true)) {
 			process_abandon(p);
@@ -54,10 +61,34 @@ static struct process *make_process(struct guest *g)
 	return p;
 }
 
+/* The guest's memory in the ledger.  Its vCPUs and its process are there; what the process may still take, or its
+ * successor, is promised to it. */
+static int admit(struct guest *g, struct admission *admission)
+{
+	const struct guest_params *p = &g->params;
+	u64 heap = MACHINE_HEAP + g->vcpu_count * MACHINE_HEAP_VCPU, ram = p->memory_max ? p->memory_max : p->memory;
+	struct ledger_terms terms = {
+		.full = (MIN(ram, p->memory) >> PAGE_SHIFT) + gmem_tables_max(p->memory),
+		.min = p->memory_min >> PAGE_SHIFT,
+		.shares = p->memory_shares,
+		.own = ((heap + GUEST_STATE_MAX) >> PAGE_SHIFT) + OWN_TABLES,
+		.buffer = WRITE_BUFFER + g->vcpu_count * WRITE_VCPU,
+	};
+
+	return ledger_admit(&g->account, g->id, &terms, guest_saved_frames(), admission);
+}
+
+static void unbuild(struct guest *g)
+{
+	free_vcpus(g);
+	while (!gmem_fini_step(&g->gmem))
+		;
+}
+
 /* What a start must build, all or nothing. */
 static int build(struct guest *g, const struct guest_params *params, struct process **process)
 {
-	int error = gmem_init(&g->gmem, virt->stage2, params->memory, vcpu_shootdown);
+	int error = gmem_init(&g->gmem, virt->stage2, params->memory, &g->account, vcpu_shootdown);
 
 	if (!error)
 		error = make_vcpus(g, params->vcpu_count);
@@ -65,18 +96,16 @@ static int build(struct guest *g, const struct guest_params *params, struct proc
 		*process = make_process(g);
 		error = *process ? 0 : ERR_NOMEM;
 	}
-	if (error) {
-		free_vcpus(g);
-		while (!gmem_fini_step(&g->gmem))
-			;
-	}
+	if (error)
+		unbuild(g);
 	return error;
 }
 
 static bool params_valid(const struct guest_params *p)
 {
 	return p->memory >= MIB && !(p->memory & ~PAGE_MASK) && p->memory < GMEM_TOP / 2 && p->vcpu_count &&
-	       p->vcpu_count <= VCPU_MAX && p->weight >= WEIGHT_MIN && p->weight <= WEIGHT_MAX;
+	       p->vcpu_count <= VCPU_MAX && p->weight >= WEIGHT_MIN && p->weight <= WEIGHT_MAX && p->memory_shares &&
+	       p->memory_shares <= MEMORY_SHARES_MAX && p->memory_min <= (p->memory_max ? p->memory_max : p->memory);
 }
 
 /* The console keeps what earlier runs wrote; a line parts them. */
@@ -89,17 +118,17 @@ static void mark_run(struct guest *g)
 		ring_record(&g->output, (const u8 *)line, (u64)len);
 }
 
-int guest_start(struct guest *g, const struct guest_params *params)
+int guest_start(struct guest *g, const struct guest_params *params, struct admission *admission)
 {
 	struct process *p = NULL;
 	int error;
+
+	*admission = (struct admission){ .verdict = ADMIT_BUILD, .free = frame_count(FRAME_FREE) * PAGE_SIZE };
 
 	if (!params_valid(params))
 		return ERR_INVAL;
 	if (g->state != GUEST_OFF || g->process)
 		return ERR_STATE;
-	if (params->memory > frame_count(FRAME_FREE) * PAGE_SIZE)
-		return ERR_NOMEM; /* it could never have it all; finer arithmetic comes with the ledger */
 	g->params = *params;
 	g->hold = g->parked = 0;
 	g->start_clock = clock_ns();
@@ -107,9 +136,16 @@ int guest_start(struct guest *g, const struct guest_params *params)
 	g->first_insn_clock = g->first_output_clock = 0;
 	g->ended_cycles = 0;
 	memset(&g->stats, 0, sizeof(g->stats));
+	memset(&g->account, 0, sizeof(g->account));
 	error = build(g, params, &p);
 	if (error)
 		return error;
+	error = admit(g, admission);
+	if (error) {
+		process_abandon(p);
+		unbuild(g);
+		return error;
+	}
 	spin_lock(&g->lock);
 	g->state = GUEST_RUNNING;
 	g->stop_reason = STOP_NONE;
@@ -139,7 +175,8 @@ void guest_stop(struct guest *g, enum stop_reason reason, const char *format, ..
 		__atomic_or_fetch(&g->hold, HOLD_STOP, __ATOMIC_SEQ_CST);
 		if (g->process)
 			process_kill(g->process, "the run ended");
-		kick_all(g, REQUEST_KICK); /* still locked: once STOPPED is seen the vCPUs may be taken apart */
+		ledger_freeze(&g->account);
+		guest_kick(g, REQUEST_KICK); /* still locked: once STOPPED is seen the vCPUs may be taken apart */
 	}
 	spin_unlock(&g->lock);
 	if (!stopped)
@@ -166,7 +203,7 @@ static int set_paused(struct guest *g, bool paused)
 	spin_unlock(&g->lock);
 	if (!ok)
 		return ERR_STATE;
-	kick_all(g, paused ? REQUEST_KICK : REQUEST_RESUMED);
+	guest_kick(g, paused ? REQUEST_KICK : REQUEST_RESUMED);
 	monitor_raise(EVENT_GUEST);
 	return 0;
 }
@@ -199,8 +236,10 @@ static void ask_for_save(struct guest *g)
 {
 	u32 parked = __atomic_load_n(&g->parked, __ATOMIC_SEQ_CST);
 
-	if (g->hold & HOLD_SAVE && parked == g->vcpu_count && g->process)
-		process_raise(g->process, EVENT_SAVE);
+	if (!(g->hold & HOLD_SAVE) || g->save_asked || parked != g->vcpu_count || !g->process)
+		return;
+	g->save_asked = true; /* once: what is raised later is the next process's */
+	process_raise(g->process, EVENT_SAVE);
 }
 
 int guest_replace(struct guest *g)
@@ -214,13 +253,14 @@ int guest_replace(struct guest *g)
 	ok = ok && g->saved;
 	if (ok) {
 		g->replacing = true;
+		g->save_asked = false;
 		__atomic_or_fetch(&g->hold, HOLD_SAVE, __ATOMIC_SEQ_CST);
 		ask_for_save(g); /* they may all wait already */
 	}
 	spin_unlock(&g->lock);
 	if (!ok)
 		return ERR_STATE;
-	kick_all(g, REQUEST_KICK);
+	guest_kick(g, REQUEST_KICK);
 	return 0;
 }
 
@@ -238,15 +278,19 @@ void guest_parked(struct guest *g)
  * did not see.  g->process is the old one until then, so that nobody takes the guest apart meanwhile. */
 static bool follow(struct guest *g, struct process *old)
 {
-	struct process *p = make_process(g);
+	struct process *p;
 	bool goes_on;
 
+	ledger_own_taken(&g->account, -(s64)process_frames(old)); /* they are free, and kept for the next */
+	p = make_process(g);
+	if (p)
+		ledger_own_taken(&g->account, (s64)process_frames(p));
 	spin_lock(&g->lock);
 	goes_on = p && (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED);
 	if (goes_on) {
 		g->process = p;
 		g->replacing = false;
-		process_raise(p, old->events & ~(u32)EVENT_SAVE); /* a second one was for the old */
+		process_raise(p, old->events);
 		__atomic_and_fetch(&g->hold, ~(u32)HOLD_SAVE, __ATOMIC_SEQ_CST);
 	}
 	spin_unlock(&g->lock);
@@ -300,6 +344,8 @@ static void reap_step(struct guest *g)
 	if (!gmem_fini_step(&g->gmem))
 		return;
 	free_vcpus(g);
+	ledger_remove(&g->account);
+	pressure_look();
 	heap_free(g->saved, GUEST_STATE_MAX);
 	g->saved = NULL;
 	g->saved_len = 0;

@@ -146,7 +146,8 @@ static void start(void *argument)
 		 (unsigned long)(frame_total() * PAGE_SIZE / MIB),
 		 (unsigned long)(frame_count(FRAME_FREE) * PAGE_SIZE / MIB));
 	start_serial_input(info);
-	if (program_init() || guest_start_reaper() || monitor_start())
+	ledger_start(info->options.memory_reserve, info->options.overcommit);
+	if (program_init() || guest_start_reaper() || pressure_start() || monitor_start())
 		panic("no memory to start the monitor");
 	host_info_mark(BOOT_MONITOR);
 	sched_loop(NULL);

@@ -71,12 +71,12 @@ s64 process_grow(struct process *p, u64 len)
 {
 	u64 start, end;
 
-	if (!len || len > PROCESS_HEAP_MAX)
+	if (!len || len > p->heap_max)
 		return ERR_NOMEM;
 	len = ALIGN_UP(len, PAGE_SIZE);
 	spin_lock(&p->lock);
 	end = start = PROCESS_HEAP + p->heap_size;
-	if (len <= PROCESS_HEAP_MAX - p->heap_size)
+	if (len <= p->heap_max - p->heap_size)
 		end = map_owned(p, start, len, true);
 	p->heap_size += end - start; /* after a failure too: the next growth must not map over these pages */
 	spin_unlock(&p->lock);
@@ -97,6 +97,7 @@ static void free_memory(struct process *p)
 		}
 	}
 	space_put(p->root);
+	p->root.v = 0;
 }
 
 static void process_free(struct process *p)
@@ -104,6 +105,11 @@ static void process_free(struct process *p)
 	if (p->root.v)
 		free_memory(p);
 	heap_free(p, sizeof(*p));
+}
+
+u64 process_frames(const struct process *p)
+{
+	return p->frames + p->tables + 1;
 }
 
 static struct thread *add_thread(struct process *p, u64 entry, u64 argument, u64 stack)
@@ -145,6 +151,7 @@ struct process *process_create(enum process_kind kind, struct guest *guest, cons
 	p->kind = kind;
 	p->guest = guest;
 	p->lock.class = LOCK_PROCESS;
+	p->heap_max = PROCESS_HEAP_MAX;
 	list_init(&p->threads);
 	list_init(&p->waiters);
 	p->root = space_create();
@@ -186,6 +193,14 @@ void process_kill(struct process *p, const char *format, ...)
 		thread_wake(t);
 		host_cpu_resched(t->cpu); /* a vCPU's step goes on through kicks */
 	}
+	spin_unlock(&p->lock);
+}
+
+void process_wake(struct process *p)
+{
+	spin_lock(&p->lock);
+	for (struct link *l = p->threads.next; l != &p->threads; l = l->next)
+		thread_wake(LIST_ITEM(l, struct thread, siblings));
 	spin_unlock(&p->lock);
 }
 
@@ -266,6 +281,7 @@ void thread_exited(struct thread *t)
 	}
 	thread_free(t);
 	if (last) {
+		free_memory(p); /* first: a successor is built of it */
 		process_gone(p);
 		process_free(p);
 	}

@@ -39,6 +39,7 @@ struct process {
 	struct area areas[PROCESS_AREAS]; /* p; only grow */
 	u32 area_count;           /* p */
 	u64 heap_size;            /* p: bytes */
+	u64 heap_max;             /* c: bytes */
 	struct link threads;      /* p */
 	u32 thread_count;         /* p */
 	struct link waiters;      /* p: threads in SYS_FUTEX_WAIT */
@@ -67,6 +68,12 @@ int process_map_new(struct process *p, u64 start, u64 len, bool write) must_chec
 
 /* Maps a frame that belongs to somebody else who outlives p. */
 int process_map_frame(struct process *p, u64 address, hpa_t frame, bool write) must_check;
+
+/* Frames that it holds, or held: its memory is gone when process_gone is called. */
+u64 process_frames(const struct process *p);
+
+/* Wakes all of its threads, to look again at what they wait for. */
+void process_wake(struct process *p);
 
 /* Sets event bits and wakes the event thread. */
 void process_raise(struct process *p, u32 events);

@@ -36,7 +36,12 @@ SYSCALL_HANDLER(log)
 
 SYSCALL_HANDLER(memory_grow)
 {
-	return process_grow(t->process, a[0]);
+	struct process *p = t->process;
+	s64 address = process_grow(p, a[0]);
+
+	if (address > 0 && p->guest)
+		ledger_own_taken(&p->guest->account, (s64)(ALIGN_UP(a[0], PAGE_SIZE) / PAGE_SIZE));
+	return address;
 }
 
 SYSCALL_HANDLER(thread_create)

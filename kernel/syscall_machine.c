@@ -150,10 +150,31 @@ SYSCALL_HANDLER(guest_map)
 	return syscall_again(t);
 }
 
+/* Makes the call again once the guest may have memory.  Calls that come here do so only when the buffer that the
+ * ledger promises to their guest is used up: while it is loaded, and never in a sound machine afterwards. */
+static enum step again_with_memory(struct thread *t)
+{
+	if (t->process->dying)
+		return STEP_EXIT;
+	if (__atomic_load_n(&t->process->guest->hold, __ATOMIC_SEQ_CST) & HOLD_MEMORY)
+		return STEP_BLOCK;
+	t->step = user_step;
+	return syscall_handle(t);
+}
+
+static s64 wait_for_memory(struct thread *t)
+{
+	guest_wait_memory(t->process->guest);
+	t->step = again_with_memory;
+	return SYSCALL_STEP;
+}
+
 SYSCALL_HANDLER(guest_discard)
 {
 	s64 done = gmem_discard(&t->process->guest->gmem, a[0], a[1]);
 
+	if (done == ERR_NOMEM)
+		return wait_for_memory(t);
 	if (done < 0 || (u64)done == a[1])
 		return done < 0 ? done : 0;
 	t->regs.rdi += (u64)done;
@@ -187,6 +208,12 @@ SYSCALL_HANDLER(guest_write)
 
 		if (!error)
 			error = gmem_write(m, a[0] + done, piece, len);
+		if (error == ERR_NOMEM) {
+			t->regs.rdi += done;
+			t->regs.rsi += done;
+			t->regs.rdx -= done;
+			return wait_for_memory(t);
+		}
 		if (error)
 			return error;
 		done += len;

@@ -123,12 +123,15 @@ SYSCALL_HANDLER(guest_start)
 {
 	struct guest *g = guest_of(a[0]);
 	struct guest_params params;
+	struct admission admission = { .verdict = ADMIT_OK };
+	int error;
 
 	if (!g)
 		return ERR_NOENT;
 	if (process_read(t->process, &params, a[1], sizeof(params)))
 		return ERR_FAULT;
-	return guest_start(g, &params);
+	error = guest_start(g, &params, &admission);
+	return process_write(t->process, a[2], &admission, sizeof(admission)) ? ERR_FAULT : error;
 }
 
 static int control(struct guest *g, u64 what, u64 argument)

@@ -180,9 +180,7 @@ static enum step exit_stage2(struct thread *t, struct vcpu *v, const struct virt
 			   (unsigned long)v->page->rip);
 		return STEP_AGAIN;
 	}
-	if (!guest_pause(g))
-		log_limited(&g->log_limit, LOG_WARN, "guest %u %s: paused: the host has no memory for it", g->id,
-			    g->name);
+	guest_wait_memory(g);
 	return STEP_AGAIN;
 }
 

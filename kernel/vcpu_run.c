@@ -202,7 +202,8 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 /* Is there anything to look at before an entry?  (A hold comes with a request.) */
 static inline bool anything_waits(const struct vcpu *v)
 {
-	return v->requests | v->lapic.irr_words | v->lapic.posted_any | v->extint | v->event.valid | v->nmi_pending |
+	return v->requests | v->guest->account.drawn |
+	       v->lapic.irr_words | v->lapic.posted_any | v->extint | v->event.valid | v->nmi_pending |
 	       (v->activity != ACTIVITY_RUN);
 }
 
@@ -212,6 +213,10 @@ static enum step prepare(struct thread *t, struct vcpu *v)
 		take_requests(v);
 	if (__atomic_load_n(&v->guest->hold, __ATOMIC_SEQ_CST))
 		return park(v);
+	if (v->guest->account.drawn && ledger_refill(&v->guest->account)) {
+		guest_wait_memory(v->guest);
+		return STEP_AGAIN;
+	}
 	if (v->parked)
 		unpark(v);
 	if (v->page->rflags & RFLAGS_IF && virt->shadow(v->hw, v->page))

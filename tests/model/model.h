@@ -24,6 +24,7 @@ struct model_page {
 
 struct model_guest {
 	struct gmem gmem;
+	struct ledger_account account; /* everything is promised: the ledger refuses nothing */
 	struct model_page pages[MODEL_PAGES];
 };
 

@@ -41,7 +41,10 @@ void guest_create(struct model_guest *g)
 {
 	const struct table_format *format = model_pick(2) ? &table_format_ept : &table_format_npt;
 	s64 mapped;
-	int error = gmem_init(&g->gmem, format, (MODEL_PAGES - model_pick(6)) * PAGE_SIZE, mmu_shootdown);
+	int error;
+
+	g->account = (struct ledger_account){ .full = BIT(40), .min = BIT(40) };
+	error = gmem_init(&g->gmem, format, (MODEL_PAGES - model_pick(6)) * PAGE_SIZE, &g->account, mmu_shootdown);
 
 	mmu_forget(g);
 	memset(g->pages, 0, sizeof(g->pages));
@@ -56,6 +59,7 @@ void guest_destroy(struct model_guest *g)
 	mmu_forget(g);
 	while (!gmem_fini_step(&g->gmem))
 		;
+	REQUIRE(!g->account.used);
 }
 
 /* ---- vCPUs ---- */

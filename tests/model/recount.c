@@ -108,6 +108,7 @@ void recount(bool compare)
 		REQUIRE(sums.own == g->gmem.private_pages);
 		REQUIRE(sums.shared == g->gmem.shared_pages);
 		REQUIRE(sums.tables == g->gmem.tables);
+		REQUIRE(g->account.used == sums.own + sums.tables);
 		tables += sums.tables;
 		if (compare)
 			compare_guest(g);

@@ -9,6 +9,7 @@
 #define CACHED 1024 /* more than a test's guests use at a time; a further one replaces */
 
 struct gmem fake_gmem;
+static struct ledger_account account;
 u64 fake_flushes;
 void (*fake_flushed)(void);
 
@@ -38,6 +39,11 @@ void fake_forget_translations(void)
 	memset(cached, 0, sizeof(cached));
 }
 
+void fake_admit(struct ledger_account *a)
+{
+	*a = (struct ledger_account){ .full = BIT(40), .min = BIT(40) };
+}
+
 void fake_gmem_start(u64 limit)
 {
 	static u32 machine;
@@ -49,7 +55,8 @@ void fake_gmem_start(u64 limit)
 	fake_forget_translations();
 	fake_flushed = NULL;
 	fake_flushes = 0;
-	assert_int_equal(gmem_init(&fake_gmem, &table_format_npt, limit, shootdown), 0);
+	fake_admit(&account);
+	assert_int_equal(gmem_init(&fake_gmem, &table_format_npt, limit, &account, shootdown), 0);
 }
 
 void fake_gmem_end(void)
@@ -59,6 +66,7 @@ void fake_gmem_end(void)
 	while (!gmem_fini_step(&fake_gmem))
 		;
 	assert_int_equal(frame_count(FRAME_FREE), free_at_start);
+	assert_int_equal(account.used, 0);
 	assert_int_equal(frame_count(FRAME_GUEST), 0);
 	assert_int_equal(frame_count(FRAME_TABLE), 0);
 }

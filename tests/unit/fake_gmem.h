@@ -12,6 +12,9 @@ extern void (*fake_flushed)(void); /* called at each, before translations are fo
 
 void fake_gmem_start(u64 limit);
 
+/* A guest to which everything is promised, so that the ledger refuses nothing. */
+void fake_admit(struct ledger_account *a);
+
 /* Takes it apart and checks that all of its frames came back. */
 void fake_gmem_end(void);
 

@@ -276,12 +276,17 @@ s64 sys_guest_definition(u32 id, char *buf, u64 len)
 	return (s64)g->definition_len;
 }
 
-int sys_guest_start(u32 id, const struct guest_params *params)
+int sys_guest_start(u32 id, const struct guest_params *params, struct admission *admission)
 {
 	struct fake_guest *g = by_id(id);
 
 	if (!g)
 		return ERR_NOENT;
+	*admission = fake.admission;
+	if (params->memory > GIB) {
+		*admission = (struct admission){ .verdict = ADMIT_CLAIM, .claimant = id, .needs = params->memory };
+		return ERR_NOMEM;
+	}
 	if (fake.start_error)
 		return fake.start_error;
 	if (g->info.state != GUEST_OFF)

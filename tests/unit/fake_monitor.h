@@ -41,6 +41,7 @@ struct fake {
 	u32 watched;
 	u64 clock;
 	int start_error, control_error, power_error;
+	struct admission admission; /* of each start */
 	u32 power_calls;
 };
 

@@ -165,7 +165,22 @@ static void test_lifecycle(void **state)
 static void test_no_memory(void **state)
 {
 	fake.start_error = ERR_NOMEM;
-	expect("start db", "error: db: it needs 128 MiB of memory and 512 MiB of 1 GiB are free: ");
+	fake.admission = (struct admission){ .verdict = ADMIT_CLAIM, .claimant = fake_guest("db")->info.id,
+					     .needs = 129 * MIB, .free = 20 * MIB, .ahead = 64 * MIB,
+					     .reserve = 8 * MIB, .promised = 3 * MIB };
+	expect("start db", "error: db: it can need 129 MiB of memory; 20 MiB are free, 64 MiB with guests of a higher "
+			   "claim, less 8 MiB reserve and 3 MiB promised: give it less or destroy a guest\r\n");
+	fake.admission.claimant = fake_guest("web")->info.id;
+	fake.admission.claim = 7 * MIB;
+	expect("start db", "error: db: web can need 7 MiB more memory, and of 20 MiB free 8 MiB are reserve and 3 MiB "
+			   "promised: give it less or destroy a guest\r\n");
+	fake.admission.verdict = ADMIT_SIZES;
+	fake.admission.lacks = 300 * MIB;
+	expect("start db", "error: db: overcommit = none: guests can need 300 MiB more memory, its 129 MiB among it, and "
+			   "of 20 MiB free 8 MiB are reserve: give it less or destroy a guest\r\n");
+	fake.admission.verdict = ADMIT_BUILD;
+	expect("start db", "error: db: no memory for its processors and its machine process: 20 MiB free; destroy a "
+			   "guest\r\n");
 }
 
 static void test_power(void **state)

@@ -200,7 +200,7 @@ static void test_autostart(void **state)
 	assert_int_equal(fake_guest("b")->info.state, GUEST_OFF);
 	assert_int_equal(fake_guest("c")->info.state, GUEST_OFF);
 	expect_log("guest c: not started: kernel file 'lost' was not loaded");
-	expect_log("guest d: not started: it needs 2 GiB");
+	expect_log("guest d: not started: it can need 2 GiB");
 	assert_int_equal(fake_guest("e")->info.state, GUEST_RUNNING);
 }
 

@@ -1,7 +1,7 @@
 /* The software page walk, in all paging modes, against hand-built tables: addresses, the matrix of rights,
  * error codes, accessed and dirty bits, and two walks that meet. */
 /* links: kernel/walk.c kernel/gmem.c kernel/gmem_map.c kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c
- * arch/x86_64/table_format.c tests/unit/fake_gmem.c tests/unit/fake_arch.c tests/unit/fake_trap.c */
+ * kernel/ledger.c arch/x86_64/table_format.c tests/unit/fake_gmem.c tests/unit/fake_arch.c tests/unit/fake_trap.c */
 /* flags: -DLOCK_CHECK=1 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,7 +53,8 @@ static void begin(u64 cr0, u64 cr4, u64 efer)
 {
 	g = calloc(1, sizeof(*g));
 	assert_int_equal(gmem_start(), 0);
-	assert_int_equal(gmem_init(&g->gmem, &table_format_npt, 16 * MIB, no_flush), 0);
+	fake_admit(&g->account);
+	assert_int_equal(gmem_init(&g->gmem, &table_format_npt, 16 * MIB, &g->account, no_flush), 0);
 	assert_true(gmem_map(&g->gmem, 0, MIB, MAP_RAM, 0) > 0);
 	memset(&control, 0, sizeof(control));
 	memset(&page, 0, sizeof(page));

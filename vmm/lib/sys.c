@@ -247,9 +247,9 @@ s64 sys_guest_definition(u32 id, char *buf, u64 len)
 	return CALL3(SYS_GUEST_DEFINITION, id, buf, len);
 }
 
-int sys_guest_start(u32 id, const struct guest_params *params)
+int sys_guest_start(u32 id, const struct guest_params *params, struct admission *admission)
 {
-	return (int)CALL2(SYS_GUEST_START, id, params);
+	return (int)CALL3(SYS_GUEST_START, id, params, admission);
 }
 
 int sys_guest_control(u32 id, enum guest_control what, u64 argument)

@@ -50,7 +50,7 @@ int sys_guest_undefine(u32 id);
 u32 sys_guest_next(u32 id);
 int sys_guest_info(u32 id, struct guest_info *info);
 s64 sys_guest_definition(u32 id, char *buf, u64 len);
-int sys_guest_start(u32 id, const struct guest_params *params);
+int sys_guest_start(u32 id, const struct guest_params *params, struct admission *admission);
 int sys_guest_control(u32 id, enum guest_control what, u64 argument);
 int sys_guest_vcpu_info(u32 id, u32 index, struct vcpu_info *info);
 int sys_guest_vcpu_state(u32 id, u32 index, struct vcpu_state *state);

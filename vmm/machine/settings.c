@@ -7,7 +7,8 @@
 #include "kernel/lib/string.h"
 
 static const char *const monitor_keys[] = {
-	"memory", "vcpus", "weight", "autostart", "on-crash", "on-reboot", "on-poweroff",
+	"memory", "memory-min", "memory-max", "memory-shares",
+	"vcpus", "weight", "autostart", "on-crash", "on-reboot", "on-poweroff",
 };
 
 static bool settings_is_monitors(const char *key)

@@ -4,7 +4,10 @@
 
 #define DEFINE_HELP \
 	"KEY is one of\n" \
-	"  memory       whole pages, at least 1M, as 64M or 1G (128M)\n" \
+	"  memory       whole pages, at least 2M, as 64M or 1G (128M)\n" \
+	"  memory-min   of it, promised under any pressure (0)\n" \
+	"  memory-max   the most of it that it may have for itself (memory)\n" \
+	"  memory-shares  1 to 65536: who has fewer waits for memory first (256)\n" \
 	"  vcpus        1 to 64 (1)\n" \
 	"  kernel       file to boot: a bzImage or a Multiboot ELF (required)\n" \
 	"  initrd       file: the initial RAM disk or first module\n" \

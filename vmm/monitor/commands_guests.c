@@ -37,7 +37,7 @@ void commands_list(int argc, char **argv)
 	table_head(columns);
 	for (GUESTS_EACH(&info)) {
 		fill_params(&info);
-		TABLE_ROW(columns, units_count(info.id).text, info.name, guests_state(info.state),
+		TABLE_ROW(columns, units_count(info.id).text, info.name, guests_state(&info),
 			  units_count(info.vcpu_count).text, units_size(info.memory).text,
 			  units_time(info.run_ns).text);
 	}
@@ -52,7 +52,7 @@ void commands_dominfo(int argc, char **argv)
 	fill_params(&info);
 	table_fact("ID", "%u", info.id);
 	table_fact("Name", "%s", info.name);
-	table_fact("State", "%s", guests_state(info.state));
+	table_fact("State", "%s", guests_state(&info));
 	if (info.stop_reason != STOP_NONE)
 		table_fact("Last run", "%s%s%.*s", guests_stop_reason(info.stop_reason),
 			   info.stop_text[0] ? ": " : "", (int)sizeof(info.stop_text), info.stop_text);
@@ -72,7 +72,7 @@ void commands_domstate(int argc, char **argv)
 	struct guest_info info;
 
 	if (guests_find(argv[1], &info))
-		output_print("%s\n", guests_state(info.state));
+		output_print("%s\n", guests_state(&info));
 }
 
 /* Adds the KEY=VALUE words; false after an error. */

@@ -15,7 +15,7 @@ static bool control(const struct guest_info *info, enum guest_control what, cons
 	int error = sys_guest_control(info->id, what, 0);
 
 	if (error == ERR_STATE)
-		output_error("%s is %s and cannot be %s: %s", info->name, guests_state(info->state), verb,
+		output_error("%s is %s and cannot be %s: %s", info->name, guests_state(info), verb,
 			     hint);
 	else if (error)
 		output_error("%s cannot be %s (%s): see 'dmesg'", info->name, verb, error_text(error));
@@ -53,7 +53,7 @@ static void press_power_button(const char *word, bool restart)
 		return;
 	if (info.state == GUEST_PAUSED || info.state == GUEST_STOPPED) {
 		output_error("%s is %s and does not see its power button: use '%s %s'", info.name,
-			     guests_state(info.state), info.state == GUEST_PAUSED ? "resume" : "destroy",
+			     guests_state(&info), info.state == GUEST_PAUSED ? "resume" : "destroy",
 			     info.name);
 		return;
 	}

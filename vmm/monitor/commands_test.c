@@ -34,7 +34,7 @@ void commands_test_hook(int argc, char **argv)
 	error = sys_guest_control(info.id, hooks[i].control, hooks[i].hook);
 	if (error)
 		output_error("%s does not take the hook while it is %s (%s): 'resume' it", info.name,
-			     guests_state(info.state), error_text(error));
+			     guests_state(&info), error_text(error));
 }
 
 void commands_crash_monitor(int argc, char **argv)

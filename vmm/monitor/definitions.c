@@ -21,7 +21,7 @@ static int set_memory(struct definition *d, const char *value)
 
 	if (error)
 		return error;
-	return d->params.memory < MIB || d->params.memory % PAGE_SIZE ? ERR_INVAL : 0;
+	return d->params.memory < MEMORY_LEAST || d->params.memory % PAGE_SIZE ? ERR_INVAL : 0;
 }
 
 static int set_number(const char *value, u64 min, u64 max, u32 *to)
@@ -42,6 +42,23 @@ static int set_vcpus(struct definition *d, const char *value)
 static int set_weight(struct definition *d, const char *value)
 {
 	return set_number(value, WEIGHT_MIN, WEIGHT_MAX, &d->params.weight);
+}
+
+static int set_memory_min(struct definition *d, const char *value)
+{
+	return config_size(value, &d->params.memory_min);
+}
+
+static int set_memory_max(struct definition *d, const char *value)
+{
+	int error = config_size(value, &d->params.memory_max);
+
+	return error ? error : d->params.memory_max < MEMORY_LEAST ? ERR_INVAL : 0;
+}
+
+static int set_memory_shares(struct definition *d, const char *value)
+{
+	return set_number(value, 1, MEMORY_SHARES_MAX, &d->params.memory_shares);
 }
 
 static int set_file(struct definition *d, const char *value)
@@ -96,7 +113,10 @@ static int set_on_poweroff(struct definition *d, const char *value)
 #define ACTIONS_EXPECTED "use destroy, restart or pause"
 
 static const struct key keys[] = {
-	{ "memory", set_memory, "use whole pages of 4 KiB, at least 1M, as 64M or 1G" },
+	{ "memory", set_memory, "use whole pages of 4 KiB, at least 2M, as 64M or 1G" },
+	{ "memory-min", set_memory_min, "use a size up to memory's, as 32M" },
+	{ "memory-max", set_memory_max, "use a size of at least 2M, as 64M" },
+	{ "memory-shares", set_memory_shares, "use a number from 1 to 65536" },
 	{ "vcpus", set_vcpus, "use a number from 1 to 64" },
 	{ "kernel", set_file, "use a file's name of 1 to 127 bytes" },
 	{ "initrd", set_file, "use a file's name of 1 to 127 bytes" },
@@ -133,7 +153,8 @@ static const struct key *find_key(const char *name)
 void definition_init(struct definition *d)
 {
 	memset(d, 0, sizeof(*d));
-	d->params = (struct guest_params){ .memory = 128 * MIB, .vcpu_count = 1, .weight = 256 };
+	d->params = (struct guest_params){ .memory = 128 * MIB, .vcpu_count = 1, .weight = 256,
+					   .memory_shares = MEMORY_SHARES_DEFAULT };
 	d->on_poweroff = ACTION_DESTROY;
 	d->on_reboot = ACTION_RESTART;
 	d->on_crash = ACTION_DESTROY;
@@ -195,8 +216,17 @@ int definition_add(struct definition *d, const char *name, const char *value, ch
 
 int definition_finish(const struct definition *d, char *reason, size_t size)
 {
-	if (d->seen & BIT(find_key("kernel") - keys))
+	const struct guest_params *p = &d->params;
+	bool kernel = d->seen & BIT(find_key("kernel") - keys);
+	u64 most = p->memory_max ? MIN(p->memory_max, p->memory) : p->memory;
+
+	if (kernel && p->memory_min <= most)
 		return 0;
+	if (kernel) {
+		fmt_print(reason, size, "memory-min is more than %s: lower it",
+			  most < p->memory ? "memory-max" : "memory");
+		return ERR_INVAL;
+	}
 	fmt_print(reason, size, "kernel is missing: name a file with kernel = FILE");
 	return ERR_INVAL;
 }

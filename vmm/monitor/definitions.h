@@ -17,7 +17,7 @@ struct definition {
 	char text[DEFINITION_MAX];
 };
 
-#define DEFINITION_REASON 160 /* bytes that a reason may need */
+#define DEFINITION_REASON 224 /* bytes that a reason may need */
 
 /* Everything at its default, no text. */
 void definition_init(struct definition *d);

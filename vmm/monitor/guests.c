@@ -45,11 +45,13 @@ bool guests_find_on(const char *word, struct guest_info *info)
 	return false;
 }
 
-const char *guests_state(u32 state)
+const char *guests_state(const struct guest_info *info)
 {
 	static const char *const names[] = { "off", "running", "paused", "stopped", "dying" };
 
-	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
+	if (info->starved)
+		return "starved";
+	return info->state < ARRAY_SIZE(names) ? names[info->state] : "unknown";
 }
 
 const char *guests_stop_reason(u32 reason)

@@ -14,7 +14,7 @@ bool guests_find(const char *word, struct guest_info *info);
 /* Also wants it to be in use (running, paused or stopped): else an error that says so. */
 bool guests_find_on(const char *word, struct guest_info *info);
 
-const char *guests_state(u32 state);       /* "running" */
+const char *guests_state(const struct guest_info *info); /* "running" */
 const char *guests_stop_reason(u32 reason); /* "powered off" */
 
 /* A guest's name may be [A-Za-z0-9._-]{1,31}. */

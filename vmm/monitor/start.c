@@ -25,33 +25,47 @@ static int check_files(const struct definition *d, char *reason, size_t size)
 	return 0;
 }
 
-static void say_no_memory(u64 memory, char *reason, size_t size)
+/* The arithmetic of a refusal, in one line. */
+static void say_no_memory(u32 id, const struct admission *a, char *reason, size_t size)
 {
-	static struct host_info host;
+	static const char *const settings[] = { "none", "sharing", "full" };
+	struct guest_info claimant;
 
-	sys_host_info(&host);
-	fmt_print(reason, size,
-		  "it needs %s of memory and %s of %s are free: give it less or destroy another guest",
-		  units_size(memory).text, units_size(host.memory_free).text,
-		  units_size(host.memory_total).text);
+	if (a->verdict == ADMIT_BUILD)
+		fmt_print(reason, size, "no memory for its processors and its machine process: %s free; destroy a guest",
+			  units_size(a->free).text);
+	else if (a->verdict == ADMIT_SIZES)
+		fmt_print(reason, size,
+			  "overcommit = %s: guests can need %s more memory, its %s among it, and of %s free %s are reserve: "
+			  "give it less or destroy a guest", settings[a->overcommit % ARRAY_SIZE(settings)],
+			  units_size(a->lacks).text, units_size(a->needs).text, units_size(a->free).text,
+			  units_size(a->reserve).text);
+	else if (a->claimant == id || sys_guest_info(a->claimant, &claimant))
+		fmt_print(reason, size,
+			  "it can need %s of memory; %s are free, %s with guests of a higher claim, less %s reserve and %s "
+			  "promised: give it less or destroy a guest", units_size(a->needs).text,
+			  units_size(a->free).text, units_size(a->ahead).text, units_size(a->reserve).text,
+			  units_size(a->promised).text);
+	else
+		fmt_print(reason, size,
+			  "%s can need %s more memory, and of %s free %s are reserve and %s promised: give it less or "
+			  "destroy a guest", claimant.name, units_size(a->claim).text, units_size(a->free).text,
+			  units_size(a->reserve).text, units_size(a->promised).text);
 }
 
 int start_guest(u32 id, char *reason, size_t size)
 {
 	static struct definition d;
-	static struct host_info host;
+	struct admission admission = { .verdict = ADMIT_BUILD };
 	int error = definition_read(&d, id, reason, size);
 
 	if (!error)
 		error = check_files(&d, reason, size);
 	if (error)
 		return error;
-	if (sys_host_info(&host) == 0 && d.params.memory > host.memory_total)
-		error = ERR_NOMEM;
-	else
-		error = sys_guest_start(id, &d.params);
+	error = sys_guest_start(id, &d.params, &admission);
 	if (error == ERR_NOMEM)
-		say_no_memory(d.params.memory, reason, size);
+		say_no_memory(id, &admission, reason, size);
 	else if (error)
 		fmt_print(reason, size, "the kernel refused it (%s): see 'dmesg'", error_text(error));
 	return error;

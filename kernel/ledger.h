@@ -1,0 +1,93 @@
+/* The ledger: how many frames each guest has for itself, what it was promised, and who may take one more.
+ *
+ * Guests stand in an order of claim: more memory-shares go first, then who was started first.  The state is
+ * kept safe as a banker keeps his.  For each guest k its slack is
+ *     free + what the guests before k have  -  reserve - what k lacks to its full size
+ *                                           - unfilled promises (memory-min) of the guests after k
+ * and no slack becomes negative by what guests take: so the first guest can reach its full size at any moment,
+ * and when it ends the next one can.  A guest's taking a frame lowers the slack of those before it only: it
+ * may while these have some.  Below its memory-min it always may.  Nobody asks for all at once, so sizes may
+ * add up to more than there is; who may not take a frame waits, and the first never waits.
+ *
+ * reserve is the host's: memory-reserve, and for each guest what its machine process may still take and a
+ * buffer for writes that must not wait.  The host's own allocations pass no gate; they come out of it.
+ * Lock: LOCK_LEDGER (l), taken under a gmem's. */
+#ifndef KERNEL_LEDGER_H
+#define KERNEL_LEDGER_H
+
+#include "kernel/abi.h"
+#include "kernel/lib/list.h"
+#include "kernel/lib/types.h"
+
+/* One guest's page in the ledger; zeroed: not admitted.  All counts are frames. */
+struct ledger_account {
+	struct link link; /* l: in the order of claim */
+	u32 id;           /* l: the guest's */
+	u32 shares;       /* l: memory-shares, for each of its pages */
+	u64 started;      /* l: counts admissions */
+	u64 full;         /* l: the most that it may have: RAM, or memory-max, and stage-2 tables */
+	u64 min;          /* l: promised */
+	u64 used;         /* l: its own: private pages and tables; read by others as a figure */
+	u64 own;          /* l: the machine process may still take these */
+	u64 buffer;       /* l: size of the buffer for writes that must not wait */
+	u64 drawn;        /* l: taken from it; 0 again before a vCPU enters the guest */
+};
+
+enum ledger_use {
+	LEDGER_FAULT, /* the vCPU can wait */
+	LEDGER_WRITE, /* the kernel or the machine process writes: the buffer may be drawn on */
+};
+
+struct ledger_terms {
+	u64 full, min;
+	u32 shares;
+	u64 own, buffer;
+};
+
+/* Once at boot.  reserve: bytes, 0: the default. */
+void ledger_start(u64 reserve, enum overcommit overcommit);
+
+/* Enters a guest, if the state stays safe with it (and the sizes add up, by overcommit); ERR_NOMEM if not.
+ * saved: frames that sharing saves now.  a: what it was decided by, filled in any case. */
+int ledger_admit(struct ledger_account *account, u32 id, const struct ledger_terms *terms, u64 saved,
+		 struct admission *a) must_check;
+
+/* Other terms for a guest that is in; all or nothing as above. */
+int ledger_tune(struct ledger_account *account, const struct ledger_terms *terms, struct admission *a) must_check;
+
+/* Its run has ended: it keeps what it has, and gets no more. */
+void ledger_freeze(struct ledger_account *account);
+void ledger_remove(struct ledger_account *account); /* not admitted: fine */
+
+/* n frames for the guest's memory, to be allocated by the caller at once; ERR_NOMEM: it has to wait. */
+int ledger_take(struct ledger_account *account, u32 n, enum ledger_use use) must_check;
+void ledger_put(struct ledger_account *account, u64 n);
+void ledger_charge(struct ledger_account *account, u64 n); /* a frame became its own without an allocation */
+
+/* Before an entry: fills the buffer again; ERR_NOMEM: the guest has to wait. */
+int ledger_refill(struct ledger_account *account) must_check;
+
+/* The machine process took n frames of those that it was promised, or (negative) gave them back. */
+void ledger_own_taken(struct ledger_account *account, s64 n);
+
+/* May a guest that waits go on?  Only when there is more for it than a frame, so that it does not stop again
+ * at once, and besides what others, that went on just now, are after. */
+bool ledger_may_resume(struct ledger_account *account, u64 others);
+
+/* Does a's claim go before b's? */
+bool ledger_goes_before(const struct ledger_account *a, const struct ledger_account *b);
+
+/* May the host give n frames away at an operator's wish (a definition)? */
+bool ledger_host_may_take(u64 n);
+
+/* Frames that any guest may still take (less is left by nobody's claim), and the pressure level by it; the
+ * levels have hysteresis. */
+enum memory_level ledger_level(u64 *available);
+
+/* Called, under the ledger's lock, when the level may have changed. */
+extern void (*ledger_notify)(void);
+
+/* For the monitor: the sums. */
+void ledger_info(struct ledger_info *info);
+
+#endif

@@ -1,0 +1,195 @@
+/* Memory pressure: guests that wait for memory, the level, and what is done at each.  A kernel thread looks as
+ * long as there is something to look after, ROUND_NS apart, and sleeps otherwise.
+ *
+ * A guest that the ledger refuses a frame gets HOLD_MEMORY, whoever asked; nobody but this thread takes it
+ * away, so no wake-up is lost.  Those that wait go on in the order of their claims, and the next only if there is
+ * something for it besides all that the last one lacks, or when that one had SETTLE_NS to take it: what comes back
+ * would else be torn between all, and all wait again. */
+#include "arch/x86_64/registers.h"
+#include "kernel/clock.h"
+#include "kernel/frame.h"
+#include "kernel/guest.h"
+#include "kernel/log.h"
+#include "kernel/monitor.h"
+#include "kernel/process.h"
+#include "kernel/thread.h"
+#include "kernel/vcpu.h"
+
+#define ROUND_NS 100000000ull
+#define SETTLE_NS 2000000000ull
+
+static struct thread *keeper;
+
+static unsigned long kib(u64 bytes)
+{
+	return (unsigned long)(bytes / KIB);
+}
+
+static const char *name_of(u32 id)
+{
+	const struct guest *g = id ? guest_find(id) : NULL;
+
+	return g ? g->name : "nobody";
+}
+
+static void log_wait(struct guest *g)
+{
+	struct ledger_info i;
+
+	ledger_info(&i);
+	if (g->account.used >= g->account.full)
+		log_limited(&g->log_limit, LOG_WARN, "guest %u %s: waits for memory: it has all that it may have, "
+			    "%lu KiB", g->id, g->name, kib(g->account.full * PAGE_SIZE));
+	else
+		log_limited(&g->log_limit, LOG_WARN, "guest %u %s: waits for memory: %lu KiB free, of them %lu reserve, "
+			    "%lu machines', %lu promised, %lu kept for %s", g->id, g->name,
+			    kib(frame_count(FRAME_FREE) * PAGE_SIZE), kib(i.reserve), kib(i.machines),
+			    kib(i.promised), kib(i.claim), name_of(i.claimant));
+}
+
+void guest_wait_memory(struct guest *g)
+{
+	bool news;
+
+	spin_lock(&g->lock);
+	news = (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED) && !(g->hold & HOLD_MEMORY);
+	if (news) {
+		__atomic_or_fetch(&g->hold, HOLD_MEMORY, __ATOMIC_SEQ_CST);
+		guest_kick(g, REQUEST_KICK);
+	}
+	spin_unlock(&g->lock);
+	if (!news)
+		return;
+	log_wait(g);
+	monitor_raise(EVENT_GUEST);
+	pressure_look();
+}
+
+/* ---- going on ---- */
+
+struct round {
+	struct guest *best; /* of those that may go on, the one with the highest claim */
+	u32 waiting;
+	u64 others;         /* frames that the last one may be after still */
+};
+
+/* The last that went on, and when; the keeper's. */
+static u32 last_id;
+static u64 last_clock;
+
+static bool waits(const struct guest *g)
+{
+	return __atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_MEMORY &&
+	       (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED);
+}
+
+static void look_at(struct guest *g, void *argument)
+{
+	struct round *r = argument;
+
+	if (!waits(g))
+		return;
+	r->waiting++;
+	if (ledger_may_resume(&g->account, r->others) && (!r->best || ledger_goes_before(&g->account, &r->best->account)))
+		r->best = g;
+}
+
+static void look_at_last(struct guest *g, void *argument)
+{
+	struct round *r = argument;
+
+	if (g->id == last_id && !waits(g) && g->account.full > g->account.used)
+		r->others = g->account.full - g->account.used;
+}
+
+/* The list is locked, so that the guest stays. */
+static void go_on(struct guest *g, void *argument)
+{
+	if (g != argument)
+		return;
+	spin_lock(&g->lock);
+	if (waits(g)) {
+		__atomic_and_fetch(&g->hold, ~(u32)HOLD_MEMORY, __ATOMIC_SEQ_CST);
+		guest_kick(g, REQUEST_RESUMED);
+		if (g->process)
+			process_wake(g->process); /* its writes may wait, too */
+		log_limited(&g->log_limit, LOG_INFO, "guest %u %s: goes on: there is memory again", g->id, g->name);
+	}
+	spin_unlock(&g->lock);
+}
+
+/* How many guests wait. */
+static u32 let_one_go_on(void)
+{
+	struct round r = { NULL, 0, 0 };
+
+	if (clock_ns() - last_clock < SETTLE_NS)
+		guest_each(look_at_last, &r);
+	guest_each(look_at, &r);
+	if (r.best) {
+		last_id = r.best->id;
+		last_clock = clock_ns();
+		guest_each(go_on, r.best);
+		monitor_raise(EVENT_GUEST);
+	}
+	return r.waiting;
+}
+
+/* ---- the level ---- */
+
+static void log_level(enum memory_level level, u64 available)
+{
+	static const char *const what[] = { "high: nothing is asked of guests", "soft: balloons are filled",
+					    "hard: balloons and merging at full speed",
+					    "low: guests that ask for more wait, those with the lowest claim first" };
+	struct ledger_info i;
+
+	ledger_info(&i);
+	log_info("memory pressure %s; %lu KiB can be given: %lu free, less %lu reserve, %lu machines', %lu promised, "
+		 "%lu kept for %s", what[level], kib(available * PAGE_SIZE), kib(frame_count(FRAME_FREE) * PAGE_SIZE),
+		 kib(i.reserve), kib(i.machines), kib(i.promised), kib(i.claim), name_of(i.claimant));
+}
+
+static enum memory_level follow_level(void)
+{
+	static enum memory_level last; /* o: the keeper's */
+	u64 available;
+	enum memory_level level = ledger_level(&available);
+
+	if (level != last)
+		log_level(level, available);
+	last = level;
+	return level;
+}
+
+static void time_to_look(struct timer *t)
+{
+	thread_wake(CONTAINER_OF(t, struct thread, timer));
+}
+
+static enum step look(struct thread *t)
+{
+	enum memory_level level = follow_level();
+	u32 waiting = let_one_go_on();
+
+	if (waiting || level != MEMORY_HIGH) {
+		t->timer.expired = time_to_look;
+		timer_arm(&t->timer, rdtsc() + clock_cycles(ROUND_NS));
+	}
+	return STEP_BLOCK;
+}
+
+void pressure_look(void)
+{
+	thread_wake(keeper);
+}
+
+int pressure_start(void)
+{
+	keeper = thread_create(NULL, look, WEIGHT_DEFAULT);
+	if (!keeper)
+		return ERR_NOMEM;
+	ledger_notify = pressure_look;
+	thread_start(keeper);
+	return 0;
+}

@@ -1,0 +1,139 @@
+"""More guests than memory: they run while they fit, then those with the lowest claim wait; nothing is killed."""
+import re
+
+import pytest
+
+from harness.machine import Machine, guest
+
+HOST = 256          # MiB
+SIZE = 48           # MiB of each guest; together three times the host's memory
+GUESTS = HOST * 3 // SIZE
+WARM = 256 << 10    # the kernel keeps some small objects for the next time
+
+
+def names():
+    return [f"g{n}" for n in range(1, GUESTS + 1)]
+
+
+@pytest.fixture(scope="module")
+def machine():
+    text = "".join(guest(name, "fill.elf", memory=f"{SIZE}M", cmdline=f"seed={n}", autostart="no")
+                   for n, name in enumerate(names(), 1))
+    text += guest("giant", "fill.elf", memory=f"{HOST * 2}M", autostart="no")
+    text += guest("claimer", "fill.elf", memory=f"{SIZE}M", memory_shares=1000, autostart="no")
+    text += guest("promised", "fill.elf", memory=f"{SIZE}M", memory_min=f"{SIZE}M", autostart="no")
+    with Machine("overcommit", text, memory=HOST) as m:
+        m.wait_prompt(90)
+        yield m
+
+
+def dmesg(machine):
+    return machine.ok("dmesg")
+
+
+def begin(machine, name):
+    """Lets a guest that was started fill its memory."""
+    with machine.attach(name) as console:
+        console.wait_for("WAITING", 60)
+        console.send("g")
+
+
+def starve(machine, guests):
+    """Lets one guest after the other fill its memory until one waits; returns (those that filled theirs, that one)."""
+    filled = []
+    for name in guests:
+        begin(machine, name)
+        state = machine.poll(lambda: (machine.states()[name], output(machine, name)),
+                             lambda now: now[0] == "starved" or "FILLED" in now[1], 90, f"{name} to fill its memory")
+        if state[0] == "starved":
+            return filled, name
+        filled.append(name)
+    raise AssertionError("more was given than there is")
+
+
+def output(machine, name):
+    """What a guest wrote in its present run."""
+    with machine.attach(name):
+        pass
+    return machine.line.before.split("*** run")[-1]
+
+
+def rounds(machine, name):
+    """The last round that a guest finished, 0 for none; no word was ever wrong."""
+    text = output(machine, name)
+    assert "FAIL" not in text, text[-300:]
+    return max([0] + [int(n) for n in re.findall(r"ROUND (\d+)\r", text)])
+
+
+def goes_on(machine, name):
+    last = rounds(machine, name)
+    machine.poll(lambda: rounds(machine, name), lambda now: now >= last + 2, 60, f"{name} to go on")
+
+
+def one_round(machine):
+    free = machine.free()
+    for name in names():
+        machine.ok(f"start {name}")  # three times the memory that there is
+    filled, starved = starve(machine, names())
+    assert len(filled) * SIZE > HOST / 2, "they run while they fit"
+    text = "\n".join(dmesg(machine)[-60:])
+    assert re.search(rf"{starved}: waits for memory: \d+ KiB free", text), text
+    levels = re.findall(r"memory pressure (\w+):", text)
+    order = [level for level in levels if level != "high"]
+    assert order[-3:] == ["soft", "hard", "low"], levels
+    for name in filled:
+        assert machine.states()[name] == "running"
+    goes_on(machine, filled[0])
+    goes_on(machine, filled[-1])
+    # whoever else asks for memory waits, too, and the one with the highest claim is the first to get what comes back
+    rest = [name for name in names() if name not in filled + [starved]]
+    for name in rest:
+        begin(machine, name)
+    for name in rest:
+        machine.wait_state(name, "starved", 60)
+    goes_on(machine, filled[0])
+    machine.destroy(filled[-1])
+    machine.poll(lambda: output(machine, starved), lambda text: "FILLED" in text, 90, f"{starved} to go on")
+    assert machine.states()[starved] == "running"
+    assert any(f"{starved}: goes on" in line for line in dmesg(machine))
+    goes_on(machine, starved)
+    assert all(machine.states()[name] == "starved" for name in rest[1:]), "nobody ended, nobody overtook"
+    for name in names():
+        if machine.states()[name] != "off":
+            machine.destroy(name)
+    machine.poll(machine.free, lambda now: now >= free - WARM, 10, f"{free} bytes free again")
+
+
+def test_admission(machine):
+    assert re.search(r"can need .* of memory; .* are free", machine.error("start giant"))
+    assert "2M" in machine.error("define small kernel=fill.elf memory=1M")
+    assert "memory-min" in machine.error("define small kernel=fill.elf memory=4M memory-min=5M")
+
+
+@pytest.mark.deadline(900)
+def test_rounds(machine):
+    for _ in range(3):
+        one_round(machine)
+
+
+@pytest.mark.long
+@pytest.mark.deadline(9000)
+def test_thirty_rounds(machine):
+    for _ in range(30):
+        one_round(machine)
+
+
+def test_claims_and_promises(machine):
+    """Who could not have its size at once is refused the highest claim; a promise is kept under pressure."""
+    running = names()[:6] + ["promised"]
+    for name in running:
+        machine.ok(f"start {name}")
+    starve(machine, names()[:6])
+    assert "can need" in machine.error("start claimer")
+    begin(machine, "promised")
+    machine.poll(lambda: output(machine, "promised"), lambda text: "FILLED" in text, 60, "the promised memory")
+    goes_on(machine, "promised")
+    for name in running:
+        machine.destroy(name)
+    machine.ok("start claimer")
+    machine.destroy("claimer")
