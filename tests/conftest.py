@@ -15,18 +15,75 @@ DEADLINE = 420  # seconds for a test with its fixtures; @pytest.mark.deadline(N)
 
 
 def pytest_addoption(parser):
-    parser.addoption("--machine", choices=sorted(MACHINES), default="qemu-svm", help="the emulator to run on")
+    parser.addoption("--machine", choices=sorted(MACHINES) + ["all"], default="qemu-svm",
+                     help="the emulator to run on; all: QEMU, and what is marked for others there")
 
 
 def pytest_configure(config):
-    Machine.default = MACHINES[config.getoption("--machine")]
     config.addinivalue_line("markers", "deadline(seconds): how long this test may take")
     config.addinivalue_line("markers", "long: too long for `make test`, run by `make test-long`")
+    config.addinivalue_line("markers", "on(machines, only=False, long=False): runs on these too; only: not on QEMU; "
+                                       "long: there it is too long for `make test`")
 
 
-def pytest_collection_modifyitems(items):
+def machines_of(definition, chosen):
+    """Name of a machine -> is the test long there?"""
+    found = {"qemu-svm": False}
+    for mark in definition.iter_markers("on"):
+        if mark.kwargs.get("only"):
+            found.pop("qemu-svm", None)
+        found.update(dict.fromkeys(mark.args, mark.kwargs.get("long", False)))
+    if chosen == "all":
+        return found
+    only = any(mark.kwargs.get("only") for mark in definition.iter_markers("on"))
+    return {chosen: found.get(chosen, False)} if chosen in found or not only else {}
+
+
+def pytest_generate_tests(metafunc):
+    machines = machines_of(metafunc.definition, metafunc.config.getoption("--machine"))
+    values = [pytest.param(name, marks=[pytest.mark.long] if long else []) for name, long in machines.items()]
+    metafunc.parametrize("emulator", values, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def emulator(request):
+    """The class that a test's machines are of."""
+    Machine.default = MACHINES[request.param]
+    return Machine.default
+
+
+def machine_of(item):
+    return MACHINES[item.callspec.params["emulator"]]
+
+
+def pytest_collection_modifyitems(config, items):
     """The longest single test first: two workers then end together."""
+    chosen = config.getoption("--machine")
+    items[:] = [item for item in items if machines_of(item, chosen)]
     items.sort(key=lambda item: "test_memtest" not in item.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Test by machine, and how long each machine took."""
+    table, took = {}, dict.fromkeys(MACHINES, 0.0)
+    for kind in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(kind, []):
+            name, _, parameters = report.nodeid.partition("[")
+            machine = next((m for m in MACHINES if m in parameters), None)
+            if machine:
+                cell = table.setdefault(name.replace("tests/system/", ""), {}).setdefault(machine, {})
+                cell[kind] = cell.get(kind, 0) + 1
+    for report in (r for reports in terminalreporter.stats.values() for r in reports if hasattr(r, "duration")):
+        machine = next((m for m in MACHINES if m in report.nodeid), None)
+        if machine:
+            took[machine] += report.duration
+    used = [m for m in MACHINES if any(m in row for row in table.values())]
+    terminalreporter.section("test by machine")
+    terminalreporter.write_line(f"{'':<64}" + "".join(f"{m:>16}" for m in used))
+    for name, row in sorted(table.items()):
+        cells = [" ".join(f"{n} {kind}" for kind, n in row.get(m, {}).items()) or "-" for m in used]
+        terminalreporter.write_line(f"{name:<64}" + "".join(f"{cell:>16}" for cell in cells))
+    terminalreporter.write_line(f"{'seconds':<64}" + "".join(f"{took[m]:>16.0f}" for m in used))
 
 
 def skip_of(reason):
@@ -45,7 +102,7 @@ def overdue(_signal, _frame):
 def pytest_runtest_protocol(item):
     marker = item.get_closest_marker("deadline")
     signal.signal(signal.SIGALRM, overdue)
-    signal.alarm(int((marker.args[0] if marker else DEADLINE) * SLOW * Machine.default.slow))
+    signal.alarm(int((marker.args[0] if marker else DEADLINE) * SLOW * machine_of(item).slow))
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ import time
 
 JOBS = f"-j{os.cpu_count() or 2}"
 MAKE = ["make", "-k", "--no-print-directory", JOBS]
-PYTEST = [sys.executable, "-m", "pytest", "tests/system", "-n", "2", "--dist", "loadfile"]
+PYTEST = [sys.executable, "-m", "pytest", "tests/system", "--machine=all", "-n", "2", "--dist", "loadfile"]
 REPEATED_MAX = 20  # more failures than that are no accident
 CHECK = [
     ("build", [*MAKE, "all"]),
@@ -60,7 +60,7 @@ def run_step(name, command, env):
 def repeat_failed(passed, failed, env):
     """QEMU 7.2 sometimes leaves nested paging on after a #VMEXIT (docs/testing.md), and a busy host can be late.
     What failed is tried once more, alone; what fails twice has failed.  Both results are in the output."""
-    again, still = run_step("system, the failed ones again", [*PYTEST[:4], "--last-failed", "-n", "1"], env)
+    again, still = run_step("system, the failed ones again", [*PYTEST[:5], "--last-failed", "-n", "1"], env)
     if again + still != failed:  # something else went wrong: the first result stands
         return passed, failed
     print(f"==> {again} failed at first and passed when repeated", flush=True)

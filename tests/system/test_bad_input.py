@@ -7,11 +7,12 @@ from harness.machine import Machine, guest, linux
 
 SURVIVES = ["ports", "msrs", "apic-away", "ipis", "stack"]
 STOPS = ["garbage", "triple", "hole", "end", "tables"]
+ON_BOCHS = pytest.mark.on("bochs-vmx", long=True)
 TRUNCATED = b"070701" + b"0" * 40
 
 
 @pytest.fixture(scope="module")
-def machine():
+def machine(emulator):
     text = linux("alpha")
     for mode in SURVIVES + STOPS + ["spin", "reset"]:
         text += guest(mode, "hostile.elf", memory="16M", cmdline=mode, autostart="no", on_crash="pause",
@@ -48,6 +49,7 @@ def others_are_well(machine):
     assert machine.run_shell("alpha", "echo alive") == "alive"
 
 
+@ON_BOCHS
 @pytest.mark.parametrize("mode", SURVIVES)
 def test_harmless(machine, mode):
     """The guest survives, or it stops with a report: the others do not notice."""
@@ -60,6 +62,7 @@ def test_harmless(machine, mode):
         machine.destroy(mode)
 
 
+@ON_BOCHS
 @pytest.mark.parametrize("mode", STOPS)
 def test_stops_with_a_report(machine, mode):
     machine.ok(f"start {mode}")
@@ -70,6 +73,7 @@ def test_stops_with_a_report(machine, mode):
     machine.destroy(mode)
 
 
+@ON_BOCHS
 @pytest.mark.parametrize("name", ["spin", "spin2"])
 def test_loop_with_interrupts_off(machine, name):
     machine.ok(f"start {name}")
@@ -82,6 +86,7 @@ def test_loop_with_interrupts_off(machine, name):
     machine.destroy(name)
 
 
+@ON_BOCHS
 def test_reset_port(machine):
     machine.ok("start reset")
     machine.wait_state("reset", "stopped")

@@ -7,10 +7,11 @@ import pytest
 from harness.machine import KNOWN, ROOT, Machine, guest, linux
 
 MEMORY = 64 << 20  # of the guest that only shares
+EVERYWHERE = pytest.mark.on("bochs-vmx")
 
 
 @pytest.fixture(scope="module")
-def machine():
+def machine(emulator):
     guests = linux("alpha", vcpus=2) + linux("beta")
     guests += guest("sharer", "busy.elf", memory=MEMORY, module="vmlinuz")
     with Machine("boot", guests) as m:
@@ -18,12 +19,14 @@ def machine():
         yield m
 
 
+@EVERYWHERE
 def test_progress_of_each_file(machine):
     text = machine.text()
     for name in ("quire.conf", "vmlinuz", "initrd.cpio"):
         assert re.search(rf"^.*{re.escape(name)}.*$", text, re.M), f"no line tells of {name}"
 
 
+@EVERYWHERE
 def test_two_guests_reach_their_shells(machine):
     machine.wait_ready("alpha", "beta")
     assert machine.states() == {"alpha": "running", "beta": "running", "sharer": "off"}
@@ -31,6 +34,7 @@ def test_two_guests_reach_their_shells(machine):
         assert machine.run_shell(name, "uname -a").startswith(f"Linux {name} 6.")
 
 
+@EVERYWHERE
 def test_console_keeps_what_was_written(machine):
     machine.run_shell("beta", "echo mark-in-history")
     with machine.attach("beta") as console:
@@ -50,10 +54,12 @@ def test_output_of_others_stays_off_the_prompt(machine):
     assert "from-behind" not in before_attach
 
 
+@EVERYWHERE
 def test_host_cpus_are_all_up(machine):
     assert re.search(r"CPUs\s+2\b", "\n".join(machine.ok("nodeinfo")))
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("command", ["help", "version", "list", "nodeinfo", "freecell", "dmesg", "uptime",
                                      "boot-report", "dominfo alpha", "vcpuinfo alpha", "vmexit alpha",
                                      "dumpreg alpha", "dumpmem alpha 0x1000 64", "help list"])
@@ -64,6 +70,7 @@ def test_command_answers_within_80_columns(machine, command):
         assert not [line for line in lines if len(line) > 80]
 
 
+@EVERYWHERE
 def test_memory_is_accounted(machine):
     cells = machine.freecell()
     assert cells["total"] > 900 << 20
@@ -72,6 +79,7 @@ def test_memory_is_accounted(machine):
     assert cells["kernel"] < 16 << 20, "Quire's own memory"
 
 
+@EVERYWHERE
 def test_files_are_shared_not_copied(machine):
     """A guest with a module of 14 MiB that it does not touch costs little, and yet the module is there."""
     size = os.path.getsize(os.path.join(ROOT, KNOWN["vmlinuz"]))
@@ -103,6 +111,7 @@ def test_editor_survives_noise(machine):
     machine.ok("list")
 
 
+@EVERYWHERE
 def test_mistakes_are_one_line(machine):
     for command in ("nonsense", "start", "start nobody", "destroy nobody", "console nobody", "list a b c",
                     "dumpmem alpha zz 10", "dumpmem alpha 0x7fffffffffff 16", "define", "undefine alpha",

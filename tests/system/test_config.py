@@ -42,7 +42,7 @@ autostart = yes
 
 
 @pytest.fixture(scope="module")
-def machine():
+def machine(emulator):
     files = dict.fromkeys(["busy.elf", "hostile.elf"])
     with Machine("config", BROKEN, files=files, host=None) as m:
         m.wait_prompt(90)

@@ -14,12 +14,15 @@ GUESTS = {
 }
 
 
+pytestmark = [pytest.mark.on("bochs-vmx"), pytest.mark.on("bochs-svm", long=True)]
+
+
 def elf(name):
     return name.split("-")[0].rstrip("0123456789") + ".elf"
 
 
 @pytest.fixture(scope="module")
-def machine():
+def machine(emulator):
     text = "".join(guest(name, elf(name), **keys) for name, keys in GUESTS.items())
     text += guest("multiboot-module", "memory.elf", memory="64M", initrd="initrd.cpio",
                   module=["cpu.elf first argument", "apic.elf"])

@@ -7,7 +7,7 @@ from harness.machine import Machine, guest, linux
 
 
 @pytest.fixture(scope="module")
-def machine():
+def machine(emulator):
     text = linux("alpha") + linux("beta", vcpus=2)
     text += guest("victim", "busy.elf", memory="16M", autostart="no", on_crash="pause")
     with Machine("isolation", text) as m:

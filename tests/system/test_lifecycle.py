@@ -5,9 +5,11 @@ import pytest
 
 from harness.machine import Machine, guest, linux
 
+ON_BOCHS = pytest.mark.on("bochs-vmx", long=True)
+
 
 @pytest.fixture(scope="module")
-def machine():
+def machine(emulator):
     text = linux("alpha") + linux("beta")
     text += guest("busy", "busy.elf", memory="16M", autostart="no")
     text += linux("again", autostart="no", on_poweroff="restart")
@@ -25,6 +27,7 @@ def wait_starts(machine, name, count):
     machine.poll(lambda: machine.starts(name), lambda n: n == count, 60, f"{count} starts")
 
 
+@ON_BOCHS
 def test_suspend_and_resume(machine):
     machine.ok("start busy")
     with machine.attach("busy") as console:
@@ -45,6 +48,7 @@ def test_suspend_and_resume(machine):
     machine.destroy("busy")
 
 
+@ON_BOCHS
 def test_linux_goes_on_after_a_pause(machine):
     machine.ok("suspend beta")
     machine.wait_state("beta", "paused")
@@ -53,6 +57,7 @@ def test_linux_goes_on_after_a_pause(machine):
     assert machine.run_shell("beta", "sleep 1; echo on") == "on"
 
 
+@ON_BOCHS
 def test_shutdown_by_power_button(machine):
     machine.ok("shutdown beta")
     machine.wait_state("beta", "off", 60)
@@ -67,6 +72,7 @@ def test_reboot_by_power_button(machine):
     machine.wait_ready("beta")
 
 
+@ON_BOCHS
 def test_reset(machine):
     before = machine.starts("beta")
     machine.ok("reset beta")
@@ -74,6 +80,7 @@ def test_reset(machine):
     machine.wait_ready("beta")
 
 
+@ON_BOCHS
 def test_destroy_and_start_again(machine):
     machine.destroy("beta")
     machine.error("destroy beta")
@@ -109,6 +116,7 @@ def test_policy(machine, name, command, state):
         machine.destroy(name)
 
 
+@ON_BOCHS
 def test_crash_is_kept_and_can_be_looked_into(machine):
     machine.ok("start crash-kept")
     machine.wait_state("crash-kept", "stopped")
@@ -146,6 +154,7 @@ def test_a_number_is_not_used_again(machine):
     machine.ok("undefine n")
 
 
+@ON_BOCHS
 def test_inject_nmi(machine):
     before = machine.run_shell("beta", "grep NMI: /proc/interrupts")
     machine.ok("inject-nmi beta")

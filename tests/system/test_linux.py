@@ -8,7 +8,7 @@ from harness.machine import SLOW, Machine, linux
 
 
 @pytest.fixture(scope="module")
-def machine():
+def machine(emulator):
     guests = linux("alpha", vcpus=2) + linux("beta") + linux("gamma", vcpus=4, autostart="no")
     guests += linux("verbose", autostart="no").replace(" quiet", "")
     with Machine("linux", guests) as m:

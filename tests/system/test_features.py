@@ -1,0 +1,74 @@
+"""Optional features of processors, forced off by configuration: one emulator stands for many processors."""
+import re
+
+import pytest
+
+from harness.machine import Machine, guest, linux
+
+VMX = ["vmx.vpid", "vmx.ept-ad", "vmx.tpr-shadow", "vmx.msr-bitmap", "vmx.pause-loop", "vmx.invept-single",
+       "vmx.preemption-timer"]
+SVM = ["svm.nrip-save", "svm.flush-by-asid"]
+
+
+def without(options, text, cpus=2):
+    """A machine on which these features are off."""
+    name = "without-" + (options[0] if len(options) == 1 else "all")
+    host = "serial = com1\n" + "".join(f"{option} = off\n" for option in options)
+    return Machine(name, text, host=host, cpus=cpus)
+
+
+def features(machine):
+    """What Quire says that it uses."""
+    return re.search(r"(?:VMX|SVM): (.*)", "\n".join(machine.ok("dmesg"))).group(1).split()
+
+
+def guests_run(options, cpus=1):
+    """With as many virtual processors: a firmware with one is up much sooner."""
+    names = ("cpu", "apic")
+    text = "".join(guest(n, n + ".elf", memory="64M", vcpus=cpus, cmdline=f"vcpus={cpus}") for n in names)
+    with without(options, text, cpus) as m:
+        m.wait_prompt(90)
+        used = features(m)
+        assert used and not [o for o in options if o.split(".")[1] in used], used
+        for name in names:
+            m.ok(f"start {name}")
+            with m.attach(name) as console:
+                passed, failed, fails = console.summary(60)
+            assert not failed, "\n".join(fails)
+            assert passed > 10
+            m.destroy(name)
+
+
+def linux_runs(options):
+    with without(options, linux("alpha", vcpus=2)) as m:
+        m.wait_prompt(90)
+        m.wait_ready("alpha")
+        assert m.run_shell("alpha", "nproc") == "2"
+
+
+@pytest.mark.on("bochs-vmx", only=True)
+@pytest.mark.parametrize("option", VMX)
+def test_guests_without_a_feature_of_vmx(option):
+    guests_run([option])
+
+
+@pytest.mark.on("bochs-vmx", only=True)
+def test_guests_without_all_of_vmx():
+    guests_run(VMX, cpus=2)
+
+
+@pytest.mark.on("bochs-vmx", only=True, long=True)
+def test_linux_without_all_of_vmx():
+    linux_runs(VMX)
+
+
+@pytest.mark.on("bochs-vmx", only=True, long=True)
+@pytest.mark.parametrize("option", VMX)
+def test_linux_without_a_feature_of_vmx(option):
+    linux_runs([option])
+
+
+@pytest.mark.on("bochs-svm", only=True)
+@pytest.mark.parametrize("option", SVM)
+def test_guests_without_a_feature_of_svm(option):
+    guests_run([option])
