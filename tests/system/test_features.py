@@ -68,7 +68,7 @@ def test_linux_without_a_feature_of_vmx(option):
     linux_runs([option])
 
 
-@pytest.mark.on("bochs-svm", only=True)
+@pytest.mark.on("bochs-svm", only=True, long=True)
 @pytest.mark.parametrize("option", SVM)
 def test_guests_without_a_feature_of_svm(option):
     guests_run([option])
