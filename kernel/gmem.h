@@ -67,8 +67,8 @@ s64 gmem_discard(struct gmem *m, u64 gpa, u64 len) must_check;
  * there, or ROM is written: a device's business; ERR_NOMEM: the guest has to wait for memory. */
 int gmem_fault(struct gmem *m, u64 gpa, bool write) must_check;
 
-/* Copies; 0, ERR_FAULT if any byte is not memory (nothing is written then), ERR_NOMEM: it has to wait, which is
- * only when the guest's buffer in the ledger is used up, too. */
+/* Copies; 2, 4 and 8 bytes that are aligned in one access.  0, ERR_FAULT if any byte is not memory (nothing is
+ * written then), ERR_NOMEM: it has to wait, which is only when the guest's buffer in the ledger is used up, too. */
 int gmem_read(struct gmem *m, u64 gpa, void *to, u64 len) must_check;
 int gmem_write(struct gmem *m, u64 gpa, const void *from, u64 len) must_check;
 

@@ -185,7 +185,7 @@ SYSCALL_HANDLER(guest_discard)
 SYSCALL_HANDLER(guest_read)
 {
 	struct gmem *m = &t->process->guest->gmem;
-	u8 piece[PIECE];
+	_Alignas(8) u8 piece[PIECE];
 
 	for (u64 done = 0; done < a[2];) {
 		u64 len = MIN(a[2] - done, sizeof(piece));
@@ -200,7 +200,7 @@ SYSCALL_HANDLER(guest_read)
 SYSCALL_HANDLER(guest_write)
 {
 	struct gmem *m = &t->process->guest->gmem;
-	u8 piece[PIECE];
+	_Alignas(8) u8 piece[PIECE];
 
 	for (u64 done = 0; done < a[2];) {
 		u64 len = MIN(a[2] - done, sizeof(piece));
