@@ -306,7 +306,7 @@ int sys_guest_control(u32 id, enum guest_control what, u64 argument)
 		return ERR_NOENT;
 	if (fake.control_error)
 		return fake.control_error;
-	if (g->info.state == GUEST_OFF || g->info.state == GUEST_DYING)
+	if (what != CONTROL_MEMORY && (g->info.state == GUEST_OFF || g->info.state == GUEST_DYING))
 		return ERR_STATE;
 	switch (what) {
 	case CONTROL_PAUSE:
@@ -333,6 +333,17 @@ int sys_guest_control(u32 id, enum guest_control what, u64 argument)
 	g->last_control = what;
 	g->last_argument = argument;
 	g->control_count++;
+	return 0;
+}
+
+int sys_guest_memory(u32 id, struct guest_memory *memory)
+{
+	struct fake_guest *g = by_id(id);
+
+	if (!g)
+		return ERR_NOENT;
+	*memory = g->memory;
+	memory->memory = g->info.memory;
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct fake_guest {
 	u32 control_count;
 	bool slow_destroy;  /* CONTROL_DESTROY leaves it dying: fake_finish ends that */
 	struct guest_params params;
+	struct guest_memory memory;
 };
 
 struct fake {

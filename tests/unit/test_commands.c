@@ -1,6 +1,7 @@
 /* Every command against a fake kernel: its output, one-line errors, nothing wider than 80 columns. */
 /* links: tests/unit/fake_monitor.c vmm/monitor/command.c vmm/monitor/command_table.c
- * vmm/monitor/commands_guests.c vmm/monitor/commands_help.c vmm/monitor/commands_host.c
+ * vmm/monitor/commands_balloon.c vmm/monitor/commands_guests.c vmm/monitor/commands_help.c
+ * vmm/monitor/commands_host.c
  * vmm/monitor/commands_inspect.c vmm/monitor/commands_lifecycle.c vmm/monitor/commands_test.c
  * vmm/monitor/commands_vcpus.c vmm/monitor/complete.c vmm/monitor/configuration.c vmm/monitor/console.c
  * vmm/monitor/definitions.c vmm/monitor/editor.c vmm/monitor/events.c vmm/monitor/guests.c
@@ -69,6 +70,9 @@ static void test_bad_arguments(void **state)
 		"define x memory=64M", "define x kernel=bzImage memory=0", "define x kernel=bzImage vcpus=0",
 		"define x kernel=bzImage vcpus=65", "define web kernel=bzImage",
 		"define x kernel=bzImage kernel=bzImage", "define x kernel=bzImage color=red",
+		"define x kernel=bzImage balloon=maybe", "setmem", "setmem web", "setmem no 32M", "setmem web x",
+		"setmem web 65M", "setmem web 8M", "setmem web 32M x", "setmem web 33554433", "setmem web -1M",
+		"setmem db 129M", "dommemstat", "dommemstat no", "dommemstat db",
 		"define x kernel=", "define x =y", "define x kernel=bzImage on-crash=no",
 		"define a/b kernel=bzImage", "define '' kernel=bzImage",
 		"define " LONG_NAME "y kernel=bzImage", "define x kernel=bzImage cmdline=\"open",
@@ -96,7 +100,7 @@ static void test_kernel_refusals(void **state)
 {
 	static const char *const lines[] = {
 		"shutdown web", "reboot web", "reset web", "destroy web", "suspend web", "resume web",
-		"inject-nmi web",
+		"inject-nmi web", "setmem web 32M",
 		"test-hook web crash", "test-hook web replace", "start db",
 	};
 	static const int errors[] = { ERR_STATE, ERR_NOMEM, ERR_UNSUPPORTED, -99 };
@@ -181,6 +185,49 @@ static void test_no_memory(void **state)
 	fake.admission.verdict = ADMIT_BUILD;
 	expect("start db", "error: db: no memory for its processors and its machine process: 20 MiB free; destroy a "
 			   "guest\r\n");
+}
+
+static void test_setmem(void **state)
+{
+	expect("setmem web 32M", "web: it is asked to give 32 MiB of its 64 MiB back\r\nIt has no balloon driver");
+	assert_int_equal(web->last_control, CONTROL_MEMORY);
+	assert_int_equal(web->last_argument, 32 * MIB);
+	web->memory.stats.driver = 1;
+	expect("setmem web 48M", "back\r\n'dommemstat web' shows how far it is.\r\n");
+	fake_run("suspend web");
+	expect("setmem web 48M", "It will do so when it runs: it is paused.\r\n");
+	expect("setmem web 64M", "web: it may have all of its 64 MiB\r\n");
+	assert_int_equal(web->last_argument, 0);
+	expect("setmem db 100M", "db: it is asked to give 28 MiB of its 128 MiB back\r\nFrom its next start on");
+	assert_int_equal(fake_guest("db")->last_argument, 100 * MIB);
+	fake_run("define tiny kernel=bzImage memory=4M");
+	expect("setmem tiny 4M", "may have all"); /* less than a Linux needs, but all that it has */
+	fake_run("define none kernel=bzImage balloon=no");
+	expect("setmem none 64M", "error: none has no balloon: ");
+	expect("dominfo none", "Balloon           none\r\n");
+}
+
+static void test_dommemstat(void **state)
+{
+	struct memory_stats *stats = &web->memory.stats;
+
+	web->memory.target = 48 * MIB;
+	web->info.memory_used = 20 * MIB;
+	expect("dommemstat web", "actual            65536 KiB\r\ntarget            49152 KiB\r\n"
+				 "rss               20480 KiB");
+	expect("dominfo web", "Balloon           its driver is not at work\r\n");
+	*stats = (struct memory_stats){ .driver = 1, .reporting = 1, .balloon = 16 * MIB, .clock = fake.clock };
+	memset(stats->values, 0xff, sizeof(stats->values));
+	stats->values[MEMORY_UNUSED] = 5 * MIB;
+	stats->values[MEMORY_MINOR_FAULTS] = 1234;
+	fake.clock += 7500000000ull;
+	expect("dommemstat web", "actual            49152 KiB\r\n");
+	expect("dommemstat web", "49152 KiB\r\nminor_fault       1234\r\nunused            5120 KiB\r\n"
+				 "last_update       7 s ago\r\n");
+	expect("dominfo web", "  current         48 MiB\r\n  target          48 MiB\r\n"
+			      "Balloon           at work, and free pages are reported\r\n");
+	memset(stats, 0xee, sizeof(*stats)); /* a hostile process's */
+	expect("dommemstat web", "actual            0 KiB\r\n");
 }
 
 static void test_power(void **state)
@@ -288,6 +335,7 @@ int main(void)
 		cmocka_unit_test_setup(test_define, setup),
 		cmocka_unit_test_setup(test_lifecycle, setup),
 		cmocka_unit_test_setup(test_no_memory, setup),
+		cmocka_unit_test_setup(test_setmem, setup), cmocka_unit_test_setup(test_dommemstat, setup),
 		cmocka_unit_test_setup(test_power, setup),
 		cmocka_unit_test_setup(test_inspection, setup),
 		cmocka_unit_test_setup(test_host, setup),

@@ -1,5 +1,6 @@
 /* The table of devices: all together, saved, restored, and with hostile states. */
-/* links: tests/unit/fake_machine.c vmm/machine/device.c vmm/machine/pic.c vmm/machine/ioapic.c
+/* links: tests/unit/fake_machine.c tests/unit/fake_ram.c vmm/machine/balloon.c vmm/machine/virtio.c
+ * vmm/machine/virtio_pci.c vmm/machine/msix.c vmm/machine/device.c vmm/machine/pic.c vmm/machine/ioapic.c
  * vmm/machine/pit.c vmm/machine/pit_counter.c vmm/machine/backlog.c vmm/machine/rtc.c
  * vmm/machine/rtc_time.c vmm/machine/pm.c vmm/machine/uart.c vmm/machine/pci.c vmm/machine/hpet.c
  * vmm/machine/i8042.c vmm/machine/irq.c vmm/machine/bus.c kernel/lib/string.c */
@@ -17,6 +18,7 @@ static struct machine *setup(void)
 
 	m->info.memory = 128 * MIB;
 	m->info.epoch = 1700000000;
+	m->settings.balloon = true;
 	device_attach_all(m);
 	device_reset_all(m);
 	return m;

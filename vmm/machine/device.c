@@ -22,6 +22,7 @@ const struct device device_table[] = {
 	DEVICE(pci, 1, NULL, NULL),
 	DEVICE(hpet, 1, hpet_deadline, hpet_tick),
 	DEVICE(i8042, 1, NULL, NULL),
+	DEVICE(balloon, 1, balloon_deadline, balloon_tick),
 };
 const u32 device_count = ARRAY_SIZE(device_table);
 

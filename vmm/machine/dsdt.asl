@@ -25,6 +25,15 @@ DefinitionBlock ("", "DSDT", 2, "QUIRE ", "QUIREPC ", 1)
                     0, 0xC0000000, 0xDFFFFFFF, 0, 0x20000000)
             })
 
+            // INTA# of every device is wired to interrupt 11 (PCI_IRQ), of the PICs and of the IOAPIC.
+            Name (_PRT, Package ()
+            {
+                Package () { 0x0001FFFF, 0, 0, 11 },
+                Package () { 0x0002FFFF, 0, 0, 11 },
+                Package () { 0x0003FFFF, 0, 0, 11 },
+                Package () { 0x0004FFFF, 0, 0, 11 }
+            })
+
             // PCI Firmware 3.2 §4.5.1: the guest may control the PCI Express capability, nothing else is there.
             Method (_OSC, 4)
             {

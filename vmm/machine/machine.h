@@ -9,6 +9,7 @@
 
 #include "kernel/abi.h"
 #include "vmm/lib/mutex.h"
+#include "vmm/machine/balloon.h"
 #include "vmm/machine/bus.h"
 #include "vmm/machine/hpet.h"
 #include "vmm/machine/i8042.h"
@@ -39,6 +40,7 @@ struct machine {
 	struct settings settings;      /* from info.definition */
 	struct vcpu_page *vcpus;       /* info.vcpu_count of them */
 	struct bus ports, memory;
+	struct pci_wirings pci_wirings;
 	u64 clock_base;                /* sys_clock() at machine time 0 */
 	u64 next_deadline;             /* what the event thread sleeps until, machine time */
 
@@ -52,6 +54,7 @@ struct machine {
 	struct pci pci;
 	struct hpet hpet;
 	struct i8042 i8042;
+	struct balloon balloon;
 };
 
 u64 machine_now(const struct machine *m);

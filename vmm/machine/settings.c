@@ -34,6 +34,8 @@ static const char *settings_pair(struct settings *s, const struct config_item *i
 		return str_copy(s->modules[s->module_count++], sizeof(s->modules[0]), item->value) ? NULL
 												   : "too long";
 	}
+	if (strcmp(item->key, "balloon") == 0)
+		return config_bool(item->value, &s->balloon) ? "use yes or no" : NULL;
 	return settings_is_monitors(item->key) ? NULL : "unknown key";
 }
 
@@ -43,6 +45,7 @@ int settings_parse(struct settings *s, const char *text, size_t len, char *reaso
 	struct config c;
 
 	memset(s, 0, sizeof(*s));
+	s->balloon = true;
 	config_init(&c, text, len);
 	for (config_next(&c, &item); item.kind != CONFIG_END; config_next(&c, &item)) {
 		const char *wrong = "a section inside a guest's definition";

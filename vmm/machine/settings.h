@@ -13,6 +13,7 @@ struct settings {
 	char cmdline[CMDLINE_MAX];
 	char modules[MODULES_MAX][CMDLINE_MAX / 8]; /* "file arguments": the first word names the file */
 	u32 module_count;
+	bool balloon; /* there is a memory balloon */
 };
 
 /* Parses text[0..len); 0, or ERR_INVAL with a line for the operator in reason.  Keys that concern only the

@@ -14,6 +14,7 @@
 	"  module       file and its arguments; may be given 16 times\n" \
 	"  cmdline      the kernel's command line\n" \
 	"  autostart    on or off: start it when Quire starts (off)\n" \
+	"  balloon      yes or no: a memory balloon, for 'setmem' (yes)\n" \
 	"  weight       64 to 1024: its part of the processors' time (256)\n" \
 	"  on-poweroff  destroy, restart or pause, when it turned itself off (destroy)\n" \
 	"  on-reboot    the same, when it reset itself (restart)\n" \
@@ -62,6 +63,15 @@ const struct command command_table[] = {
 	{ "define", "NAME KEY=VALUE...", 2, COMMAND_WORDS, "define a guest", DEFINE_HELP, commands_define },
 	{ "undefine", "NAME", 1, 1, "forget the definition of a guest that is off", NULL, commands_undefine },
 	{ "dumpcfg", "NAME", 1, 1, "a guest's definition, as for quire.conf", NULL, commands_dumpcfg },
+
+	{ "setmem", "NAME SIZE", 2, 2, "ask a guest to give memory back, or let it have it again",
+	  "SIZE is what it should have, as 64M, at most its memory. Its balloon driver does\n"
+	  "it as fast as it can. Kept over restarts, until Quire ends.\n", commands_setmem },
+	{ "dommemstat", "NAME", 1, 1, "what a guest says of its memory, and what it has of the host's",
+	  "Under virsh's names: actual is what it has, available what it could use of it,\n"
+	  "usable and unused what is left. Asked for every 5 s while a balloon driver is at\n"
+	  "work.\n",
+	  commands_dommemstat },
 
 	{ "nodeinfo", "", 0, 0, "the host: processor, features, memory", NULL, commands_nodeinfo },
 	{ "freecell", "", 0, 0, "who uses how much of the host's memory", NULL, commands_freecell },

@@ -2,6 +2,8 @@
 #ifndef VMM_MONITOR_COMMANDS_H
 #define VMM_MONITOR_COMMANDS_H
 
+struct guest_info;
+
 /* commands_help.c */
 void commands_help(int argc, char **argv);
 
@@ -12,6 +14,11 @@ void commands_domstate(int argc, char **argv);
 void commands_define(int argc, char **argv);
 void commands_undefine(int argc, char **argv);
 void commands_dumpcfg(int argc, char **argv);
+
+/* commands_balloon.c */
+void commands_setmem(int argc, char **argv);
+void commands_dommemstat(int argc, char **argv);
+void commands_balloon_facts(const struct guest_info *info); /* dominfo's lines */
 
 /* commands_lifecycle.c */
 void commands_start(int argc, char **argv);

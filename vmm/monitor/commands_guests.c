@@ -62,6 +62,7 @@ void commands_dominfo(int argc, char **argv)
 	table_fact("Memory", "%s", units_size(info.memory).text);
 	table_fact("  its own", "%s", units_size(info.memory_used).text);
 	table_fact("  shared", "%s", units_size(info.memory_shared).text);
+	commands_balloon_facts(&info);
 	table_fact("Overhead", "%s", units_size(info.overhead).text);
 	table_fact("CPU time", "%s", units_time(info.run_ns).text);
 	table_fact("Output", "%lu bytes", info.output_end);

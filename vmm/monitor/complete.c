@@ -77,7 +77,7 @@ static void offer_pairs(struct matches *m)
 		m->word = value + 1;
 		for (u32 i = 0; definition_action(i); i++)
 			offer(m, definition_action(i));
-	} else if (str_starts(m->word, "autostart=")) {
+	} else if (str_starts(m->word, "autostart=") || str_starts(m->word, "balloon=")) {
 		m->word = value + 1;
 		offer(m, "on");
 		offer(m, "off");

@@ -84,6 +84,11 @@ static int set_autostart(struct definition *d, const char *value)
 	return config_bool(value, &d->autostart);
 }
 
+static int set_balloon(struct definition *d, const char *value)
+{
+	return config_bool(value, &d->balloon);
+}
+
 static int set_action(const char *value, enum policy_action *to)
 {
 	for (u32 i = 0; i < ACTION_COUNT; i++) {
@@ -123,6 +128,7 @@ static const struct key keys[] = {
 	{ "module", set_module, "use a file's name and arguments, at most 16 times" },
 	{ "cmdline", set_cmdline, "" },
 	{ "autostart", set_autostart, "use on or off" },
+	{ "balloon", set_balloon, "use yes or no" },
 	{ "weight", set_weight, "use a number from 64 to 1024" },
 	{ "on-crash", set_on_crash, ACTIONS_EXPECTED },
 	{ "on-reboot", set_on_reboot, ACTIONS_EXPECTED },
@@ -155,6 +161,7 @@ void definition_init(struct definition *d)
 	memset(d, 0, sizeof(*d));
 	d->params = (struct guest_params){ .memory = 128 * MIB, .vcpu_count = 1, .weight = 256,
 					   .memory_shares = MEMORY_SHARES_DEFAULT };
+	d->balloon = true;
 	d->on_poweroff = ACTION_DESTROY;
 	d->on_reboot = ACTION_RESTART;
 	d->on_crash = ACTION_DESTROY;

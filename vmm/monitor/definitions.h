@@ -9,7 +9,7 @@ enum policy_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PAUSE, ACTION_COUNT 
 
 struct definition {
 	struct guest_params params;
-	bool autostart;
+	bool autostart, balloon;
 	enum policy_action on_poweroff, on_reboot, on_crash;
 	u32 seen;             /* bit for each key that was given */
 	u32 module_count;
