@@ -1,6 +1,6 @@
 #!/bin/sh
-# fetch.sh OUT: puts Debian's guests into OUT without installing them: vmlinuz, button.ko and evdev.ko of the
-# cloud kernel, memtest.bin and gnumach.  Packages are kept in OUT/deb; what is there is not fetched again.
+# fetch.sh OUT: puts Debian's guests into OUT without installing them: vmlinuz and some modules of the cloud kernel
+# (modules/), memtest.bin and gnumach.  Packages are kept in OUT/deb; what is there is not fetched again.
 set -eu
 out=$1
 mkdir -p "$out/deb"
@@ -16,19 +16,20 @@ fi
 
 # fetch PACKAGE PATTERNS: unpacks what matches under OUT/deb/PACKAGE.
 fetch() {
-	[ -e "$out/deb/$1/.done" ] && return
+	[ "$(cat "$out/deb/$1/.done" 2>/dev/null)" = "$2" ] && return
 	rm -rf "$out/deb/$1" && mkdir -p "$out/deb/$1"
 	(cd "$out/deb/$1" && apt-get -qq download "$1" 2>/dev/null &&
 		dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards $2 && rm -f ./*.deb) ||
 		{ echo "fetch.sh: cannot download $1 (try: apt-get update)" >&2; exit 1; }
-	touch "$out/deb/$1/.done"
+	echo "$2" >"$out/deb/$1/.done"
 }
 
-fetch "$kernel" "./boot/vmlinuz-* */button.ko */evdev.ko"
+fetch "$kernel" "./boot/vmlinuz-* */button.ko */evdev.ko */drivers/virtio/virtio*.ko"
 fetch memtest86+ "./boot/memtest86+x64.bin"
 fetch gnumach-image-1.8-486 "./boot/gnumach-*"
 tree=$out/deb/$kernel
 cp "$tree"/boot/vmlinuz-* "$out/vmlinuz"
-find "$tree" \( -name button.ko -o -name evdev.ko \) -exec cp {} "$out/" \;
+rm -rf "$out/modules" && mkdir "$out/modules"
+find "$tree" -name '*.ko' -exec cp {} "$out/modules/" \;
 cp "$out/deb/memtest86+/boot/memtest86+x64.bin" "$out/memtest.bin"
 gzip -dc "$out"/deb/gnumach-image-1.8-486/boot/gnumach-1.8-486.gz >"$out/gnumach"
