@@ -192,6 +192,22 @@ static void statistics_are_asked_for(void **state)
 	assert_int_equal(fake_ram.stats.clock, fake.now);
 }
 
+/* One buffer is kept; a second one waits in the ring until that is given back. */
+static void second_buffer_of_statistics_waits(void **state)
+{
+	struct machine *m = started(F_ALL);
+
+	offer_stats(m, "\4\0\1\0\0\0\0\0\0", 10);
+	offer_stats(m, "\4\0\2\0\0\0\0\0\0", 10);
+	assert_int_equal(fake_ram.stats.values[MEMORY_UNUSED], 1);
+	fake.now = m->balloon.stats_at;
+	balloon_tick(m, fake.now);
+	assert_int_equal(driver_used(Q_STATS)[1], 1);
+	fake_write(m, driver_notify + 4 * Q_STATS, 2, Q_STATS);
+	driver_settle(m);
+	assert_int_equal(fake_ram.stats.values[MEMORY_UNUSED], 2);
+}
+
 static void target_is_told(void **state)
 {
 	struct machine *m = started(F_ALL);
@@ -291,6 +307,7 @@ int main(void)
 		cmocka_unit_test(inflates_in_any_order), cmocka_unit_test(odd_lists_are_taken),
 		cmocka_unit_test(deflating_costs_nothing), cmocka_unit_test(reports_in_either_queue),
 		cmocka_unit_test(poisoned_pages_stay), cmocka_unit_test(statistics_are_asked_for),
+		cmocka_unit_test(second_buffer_of_statistics_waits),
 		cmocka_unit_test(target_is_told), cmocka_unit_test(reset_keeps_the_target),
 		cmocka_unit_test(save_in_the_midst), cmocka_unit_test(no_balloon_no_function),
 	};

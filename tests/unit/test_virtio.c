@@ -210,6 +210,13 @@ static void break_head(struct machine *m)
 	driver_avail(Q_INFLATE)[2] = DRIVER_QUEUE_SIZE;
 }
 
+/* Of a queue whose chains nobody walks. */
+static void break_deflate_head(struct machine *m)
+{
+	driver_avail(Q_INFLATE)[1] = 0;
+	driver_offer(m, Q_DEFLATE, DRIVER_QUEUE_SIZE);
+}
+
 static void break_next(struct machine *m)
 {
 	driver_table_of(Q_INFLATE)[0] = (struct driver_desc){ 0x2000, 4, D_NEXT, DRIVER_QUEUE_SIZE };
@@ -256,7 +263,7 @@ static void break_indirect_twice(struct machine *m)
 static void broken_rules_break_the_device(void **state)
 {
 	static void (*const ways[])(struct machine *m) = {
-		break_index, break_head, break_next, break_loop, break_address, break_wrap, break_order,
+		break_index, break_head, break_deflate_head, break_next, break_loop, break_address, break_wrap, break_order,
 		break_indirect_len, break_indirect_next, break_indirect_twice,
 	};
 
