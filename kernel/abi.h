@@ -77,6 +77,8 @@ enum syscall {
 	SYS_GUEST_INPUT,   /* (id, buf, len) bytes typed to the guest; returns how many were taken */
 	SYS_GUEST_WATCH,   /* (id) EVENT_GUEST_OUTPUT is raised for this guest from now on, 0 for none */
 	SYS_GUEST_MEMORY,  /* (id, struct guest_memory *) */
+	SYS_GUEST_TUNE,    /* (id, const struct guest_tune *, struct admission *) of this run; ERR_NOMEM as above */
+	SYS_LEDGER_INFO,   /* (struct ledger_info *) */
 	SYS_HOST_POWER,    /* (enum host_power) */
 };
 
@@ -310,6 +312,11 @@ enum memory_level {
 	MEMORY_LOW,  /* below 1 %: guests that ask for more wait, those with the lowest claim first */
 };
 
+struct guest_tune {
+	u64 min, max; /* bytes; as guest_params.memory_min and memory_max */
+	u32 shares;
+};
+
 struct ledger_info {
 	u32 overcommit;  /* enum overcommit */
 	u32 level;       /* enum memory_level */
@@ -341,6 +348,8 @@ struct guest_info {
 	u32 vcpu_count;
 	u32 weight;
 	u64 memory;         /* bytes of RAM promised */
+	u64 memory_min, memory_max; /* guest_params's */
+	u32 memory_shares;
 	u64 memory_used;    /* bytes of frames that its RAM holds for itself */
 	u64 memory_shared;  /* bytes of its RAM that are mapped from shared frames (files, the zero frame) */
 	u64 overhead;       /* bytes of Quire's own for it: process, tables, structures */

@@ -104,6 +104,16 @@ u64 guest_memory_target(struct guest *g);
 void guest_set_memory_stats(struct guest *g, const struct memory_stats *stats);
 void guest_memory(struct guest *g, struct guest_memory *memory);
 
+/* ---- its place in the ledger (guest_ledger.c) ---- */
+
+/* g's vCPUs and its machine process are there: what they hold is not counted again. */
+int guest_admit(struct guest *g, struct admission *admission) must_check;
+
+/* While it runs or is paused: ERR_STATE, ERR_INVAL, or ERR_NOMEM, about which admission tells. */
+int guest_tune(struct guest *g, const struct guest_tune *tune, struct admission *admission) must_check;
+bool guest_memory_valid(const struct guest_params *params);
+u64 guest_heap_max(const struct guest *g); /* bytes, of its machine process */
+
 /* ---- memory pressure (pressure.c) ---- */
 
 /* The ledger refused it a frame: it is held until it may go on. */
@@ -112,6 +122,10 @@ void guest_wait_memory(struct guest *g);
 /* A kernel thread that follows the level of pressure and lets waiting guests go on. */
 int pressure_start(void) must_check;
 void pressure_look(void); /* memory came back */
+enum memory_level pressure_level(void);
+
+/* What balloons are asked for (targets.c): all of them together to take so many frames; 0: none. */
+void targets_set(u64 frames);
 
 /* ---- the end of its runs (guest_state.c) ---- */
 

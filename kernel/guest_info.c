@@ -58,6 +58,9 @@ void guest_info(struct guest *g, struct guest_info *info)
 	info->starved = g->state == GUEST_RUNNING && g->hold & HOLD_MEMORY;
 	info->weight = g->params.weight;
 	info->memory = g->params.memory;
+	info->memory_min = g->params.memory_min;
+	info->memory_max = g->params.memory_max;
+	info->memory_shares = g->params.memory_shares;
 	spin_unlock(&g->lock);
 	info->vcpu_count = g->vcpu_count;
 	info->memory_used = g->gmem.private_pages * PAGE_SIZE;

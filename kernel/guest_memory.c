@@ -7,7 +7,7 @@
 /* g locked. */
 static u64 target_of(const struct guest *g)
 {
-	u64 target = g->params.memory;
+	u64 target = g->params.memory_max ? MIN(g->params.memory_max, g->params.memory) : g->params.memory;
 
 	if (g->memory_wish)
 		target = MIN(target, g->memory_wish);

@@ -41,41 +41,18 @@ static int make_vcpus(struct guest *g, u32 count)
 	return 0;
 }
 
-#define MACHINE_HEAP (128 * KIB) /* of a machine process, and for each vCPU: */
-#define MACHINE_HEAP_VCPU (32 * KIB)
-#define OWN_TABLES 4     /* page tables for its heap */
-#define WRITE_BUFFER 8   /* frames that its writes may draw before a vCPU waits for memory, and for each vCPU: */
-#define WRITE_VCPU 8
-
 static struct process *make_process(struct guest *g)
 {
 	struct process *p = process_create(PROCESS_MACHINE, g, program_machine);
 
 	if (p)
-		p->heap_max = MACHINE_HEAP + g->vcpu_count * MACHINE_HEAP_VCPU;
+		p->heap_max = guest_heap_max(g);
 	for (u32 i = 0; p && i < g->vcpu_count; i++)
 		if (process_map_frame(p, PROCESS_VCPU_PAGES + i * PAGE_SIZE, pointer_hpa(g->vcpus[i]->page), true)) {
 			process_abandon(p);
 			return NULL;
 		}
 	return p;
-}
-
-/* The guest's memory in the ledger.  Its vCPUs and its process are there; what the process may still take, or its
- * successor, is promised to it. */
-static int admit(struct guest *g, struct admission *admission)
-{
-	const struct guest_params *p = &g->params;
-	u64 heap = MACHINE_HEAP + g->vcpu_count * MACHINE_HEAP_VCPU, ram = p->memory_max ? p->memory_max : p->memory;
-	struct ledger_terms terms = {
-		.full = (MIN(ram, p->memory) >> PAGE_SHIFT) + gmem_tables_max(p->memory),
-		.min = p->memory_min >> PAGE_SHIFT,
-		.shares = p->memory_shares,
-		.own = ((heap + GUEST_STATE_MAX) >> PAGE_SHIFT) + OWN_TABLES,
-		.buffer = WRITE_BUFFER + g->vcpu_count * WRITE_VCPU,
-	};
-
-	return ledger_admit(&g->account, g->id, &terms, guest_saved_frames(), admission);
 }
 
 static void unbuild(struct guest *g)
@@ -104,8 +81,8 @@ static int build(struct guest *g, const struct guest_params *params, struct proc
 static bool params_valid(const struct guest_params *p)
 {
 	return p->memory >= MIB && !(p->memory & ~PAGE_MASK) && p->memory < GMEM_TOP / 2 && p->vcpu_count &&
-	       p->vcpu_count <= VCPU_MAX && p->weight >= WEIGHT_MIN && p->weight <= WEIGHT_MAX && p->memory_shares &&
-	       p->memory_shares <= MEMORY_SHARES_MAX && p->memory_min <= (p->memory_max ? p->memory_max : p->memory);
+	       p->vcpu_count <= VCPU_MAX && p->weight >= WEIGHT_MIN && p->weight <= WEIGHT_MAX &&
+	       guest_memory_valid(p);
 }
 
 /* The console keeps what earlier runs wrote; a line parts them. */
@@ -140,7 +117,7 @@ int guest_start(struct guest *g, const struct guest_params *params, struct admis
 	error = build(g, params, &p);
 	if (error)
 		return error;
-	error = admit(g, admission);
+	error = guest_admit(g, admission);
 	if (error) {
 		process_abandon(p);
 		unbuild(g);

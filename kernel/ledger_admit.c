@@ -94,6 +94,7 @@ int ledger_tune(struct ledger_account *a, const struct ledger_terms *terms, stru
 	leave(a);
 	set_terms(a, terms);
 	a->own = before.own;
+	a->buffer = before.buffer;
 	enter(a);
 	judge(a, 0, out);
 	ok = out->verdict != ADMIT_CLAIM || ledger_slack(ledger_sum(), NULL, &least) >= slack;

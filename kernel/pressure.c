@@ -16,6 +16,7 @@
 #include "kernel/vcpu.h"
 
 #define ROUND_NS 100000000ull
+#define TARGETS_NS 2000000000ull
 #define SETTLE_NS 2000000000ull
 
 static struct thread *keeper;
@@ -150,15 +151,37 @@ static void log_level(enum memory_level level, u64 available)
 		 kib(i.reserve), kib(i.machines), kib(i.promised), kib(i.claim), name_of(i.claimant));
 }
 
+static enum memory_level current; /* a: written by the keeper */
+
+enum memory_level pressure_level(void)
+{
+	return __atomic_load_n(&current, __ATOMIC_RELAXED);
+}
+
+/* Balloons are asked for what lacks to the high level, again each TARGETS_NS as long as it does. */
+static void follow_targets(enum memory_level level, u64 available)
+{
+	static u64 asked; /* clock ns, 0: not */
+	u64 wanted = frame_total() * 6 / 100, now = clock_ns();
+
+	if (level == MEMORY_HIGH && asked) {
+		targets_set(0);
+		asked = 0;
+	} else if (level != MEMORY_HIGH && (!asked || now - asked >= TARGETS_NS)) {
+		targets_set(wanted > available ? wanted - available : 1);
+		asked = now;
+	}
+}
+
 static enum memory_level follow_level(void)
 {
-	static enum memory_level last; /* o: the keeper's */
 	u64 available;
 	enum memory_level level = ledger_level(&available);
 
-	if (level != last)
+	if (level != current)
 		log_level(level, available);
-	last = level;
+	__atomic_store_n(&current, level, __ATOMIC_RELAXED);
+	follow_targets(level, available);
 	return level;
 }
 

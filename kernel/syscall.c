@@ -58,6 +58,8 @@ const struct syscall_entry syscall_table[SYSCALL_COUNT] = {
 	MONITOR(SYS_GUEST_INPUT, guest_input),
 	MONITOR(SYS_GUEST_WATCH, guest_watch),
 	MONITOR(SYS_GUEST_MEMORY, guest_memory),
+	MONITOR(SYS_GUEST_TUNE, guest_tune),
+	MONITOR(SYS_LEDGER_INFO, ledger_info),
 	MONITOR(SYS_HOST_POWER, host_power),
 };
 

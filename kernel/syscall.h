@@ -83,6 +83,8 @@ SYSCALL_HANDLER(guest_output);
 SYSCALL_HANDLER(guest_input);
 SYSCALL_HANDLER(guest_watch);
 SYSCALL_HANDLER(guest_memory);
+SYSCALL_HANDLER(guest_tune);
+SYSCALL_HANDLER(ledger_info);
 SYSCALL_HANDLER(host_power);
 
 #endif

@@ -255,6 +255,29 @@ SYSCALL_HANDLER(guest_memory)
 	return process_write(t->process, a[1], &memory, sizeof(memory));
 }
 
+SYSCALL_HANDLER(guest_tune)
+{
+	struct guest *g = guest_of(a[0]);
+	struct guest_tune tune;
+	struct admission admission = { .verdict = ADMIT_OK };
+	int error;
+
+	if (!g)
+		return ERR_NOENT;
+	if (process_read(t->process, &tune, a[1], sizeof(tune)))
+		return ERR_FAULT;
+	error = guest_tune(g, &tune, &admission);
+	return process_write(t->process, a[2], &admission, sizeof(admission)) ? ERR_FAULT : error;
+}
+
+SYSCALL_HANDLER(ledger_info)
+{
+	struct ledger_info info;
+
+	ledger_info(&info);
+	return process_write(t->process, a[0], &info, sizeof(info));
+}
+
 SYSCALL_HANDLER(host_power)
 {
 	if (a[0] > POWER_REBOOT)

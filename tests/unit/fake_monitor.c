@@ -209,7 +209,20 @@ int sys_host_power(enum host_power what)
 	return fake.power_error;
 }
 
+int sys_ledger_info(struct ledger_info *info)
+{
+	*info = fake.ledger;
+	return 0;
+}
+
 /* ---- guests ---- */
+
+int sys_guest_tune(u32 id, const struct guest_tune *tune, struct admission *admission)
+{
+	fake.tune = *tune;
+	*admission = fake.admission;
+	return by_id(id) ? fake.tune_error : ERR_NOENT;
+}
 
 int sys_guest_define(const char *name, const char *text, u64 len)
 {

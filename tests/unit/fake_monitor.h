@@ -42,7 +42,10 @@ struct fake {
 	u32 watched;
 	u64 clock;
 	int start_error, control_error, power_error;
-	struct admission admission; /* of each start */
+	struct admission admission; /* of each start and memtune */
+	struct guest_tune tune;     /* the last */
+	int tune_error;
+	struct ledger_info ledger;
 	u32 power_calls;
 };
 

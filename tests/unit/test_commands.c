@@ -3,6 +3,7 @@
  * vmm/monitor/commands_balloon.c vmm/monitor/commands_guests.c vmm/monitor/commands_help.c
  * vmm/monitor/commands_host.c
  * vmm/monitor/commands_inspect.c vmm/monitor/commands_lifecycle.c vmm/monitor/commands_test.c
+ * vmm/monitor/commands_ledger.c
  * vmm/monitor/commands_vcpus.c vmm/monitor/complete.c vmm/monitor/configuration.c vmm/monitor/console.c
  * vmm/monitor/definitions.c vmm/monitor/editor.c vmm/monitor/events.c vmm/monitor/guests.c
  * vmm/monitor/loglines.c vmm/monitor/output.c vmm/monitor/policy.c vmm/monitor/replay.c vmm/monitor/start.c
@@ -230,6 +231,34 @@ static void test_dommemstat(void **state)
 	expect("dommemstat web", "actual            0 KiB\r\n");
 }
 
+static void test_memtune(void **state)
+{
+	struct guest_info *info = &fake_guest("web")->info;
+
+	info->memory_min = 16 * MIB, info->memory_shares = 256;
+	expect("memtune web", "Memory");
+	expect("memtune web min=32M shares=7", "");
+	assert_int_equal(fake.tune.min, 32 * MIB);
+	assert_int_equal(fake.tune.max, 0);
+	assert_int_equal(fake.tune.shares, 7);
+	expect("memtune web max=48M", "");
+	assert_int_equal(fake.tune.min, 16 * MIB); /* what is not given stays */
+	assert_int_equal(fake.tune.max, 48 * MIB);
+	expect("memtune web mni=1M", "error: 'mni=1M' is none of min=SIZE, max=SIZE and shares=N: ");
+	expect("memtune web shares=0", "error: 'shares=0' is refused: ");
+	expect("memtune db min=1M", "error: db is off");
+	fake.tune_error = ERR_NOMEM;
+	fake.admission = (struct admission){ .verdict = ADMIT_CLAIM, .claimant = info->id, .needs = 5 * MIB };
+	expect("memtune web shares=9", "error: web: it can need 5 MiB of memory; ");
+	fake.tune_error = ERR_INVAL;
+	expect("memtune web min=1G", "error: web: min is at most max and its memory");
+	info->starved = 1;
+	expect("domstate web", "starved\r\n");
+	fake.ledger = (struct ledger_info){ .claimant = info->id, .claim = 3 * MIB, .level = MEMORY_HARD };
+	expect("freecell", "  kept for web                                    3072 KiB         3 MiB\r\n");
+	expect("nodeinfo", "Memory pressure   hard\r\n");
+}
+
 static void test_power(void **state)
 {
 	expect("poweroff", "error: 1 guest is in use (web): 'shutdown' first, or 'poweroff --force'\r\n");
@@ -336,6 +365,7 @@ int main(void)
 		cmocka_unit_test_setup(test_lifecycle, setup),
 		cmocka_unit_test_setup(test_no_memory, setup),
 		cmocka_unit_test_setup(test_setmem, setup), cmocka_unit_test_setup(test_dommemstat, setup),
+		cmocka_unit_test_setup(test_memtune, setup),
 		cmocka_unit_test_setup(test_power, setup),
 		cmocka_unit_test_setup(test_inspection, setup),
 		cmocka_unit_test_setup(test_host, setup),

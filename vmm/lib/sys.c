@@ -292,6 +292,16 @@ int sys_guest_memory(u32 id, struct guest_memory *memory)
 	return (int)CALL2(SYS_GUEST_MEMORY, id, memory);
 }
 
+int sys_guest_tune(u32 id, const struct guest_tune *tune, struct admission *admission)
+{
+	return (int)CALL3(SYS_GUEST_TUNE, id, tune, admission);
+}
+
+int sys_ledger_info(struct ledger_info *info)
+{
+	return (int)CALL1(SYS_LEDGER_INFO, info);
+}
+
 int sys_host_power(enum host_power what)
 {
 	return (int)CALL1(SYS_HOST_POWER, what);

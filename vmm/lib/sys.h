@@ -59,6 +59,8 @@ s64 sys_guest_output(u32 id, u64 *position, void *buf, u64 len);
 s64 sys_guest_input(u32 id, const void *buf, u64 len);
 int sys_guest_watch(u32 id);
 int sys_guest_memory(u32 id, struct guest_memory *memory);
+int sys_guest_tune(u32 id, const struct guest_tune *tune, struct admission *admission);
+int sys_ledger_info(struct ledger_info *info);
 int sys_host_power(enum host_power what);
 
 /* Any call with any arguments: for test hooks that misbehave on purpose. */

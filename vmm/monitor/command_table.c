@@ -74,6 +74,10 @@ const struct command command_table[] = {
 	  commands_dommemstat },
 
 	{ "nodeinfo", "", 0, 0, "the host: processor, features, memory", NULL, commands_nodeinfo },
+	{ "memtune", "NAME [min=SIZE] [max=SIZE] [shares=N]", 1, 4, "show or change a guest's claim to memory",
+	  "min: promised under any pressure; max: the most that it may have; shares: who\n"
+	  "has fewer waits first. Refused when a promise could not be kept. It lasts until\n"
+	  "the guest ends: its next start goes by its definition again.\n", commands_memtune },
 	{ "freecell", "", 0, 0, "who uses how much of the host's memory", NULL, commands_freecell },
 	{ "cpuinfo", "", 0, 0, "the host's processors and their load", NULL, commands_cpuinfo },
 	{ "vcpuinfo", "NAME", 1, 1, "a guest's processors", NULL, commands_vcpuinfo },

@@ -43,6 +43,9 @@ void commands_boot_report(int argc, char **argv);
 void commands_poweroff(int argc, char **argv);
 void commands_reboot_host(int argc, char **argv);
 
+/* commands_ledger.c */
+void commands_memtune(int argc, char **argv);
+
 /* commands_vcpus.c */
 void commands_vcpuinfo(int argc, char **argv);
 void commands_vmexit(int argc, char **argv);

@@ -4,6 +4,7 @@
 #include "kernel/lib/string.h"
 #include "vmm/lib/sys.h"
 #include "vmm/monitor/commands.h"
+#include "vmm/monitor/commands_ledger.h"
 #include "vmm/monitor/guests.h"
 #include "vmm/monitor/loglines.h"
 #include "vmm/monitor/output.h"
@@ -38,6 +39,7 @@ void commands_nodeinfo(int argc, char **argv)
 	output_print("%-18s%s\n", "Features", host->features);
 	table_fact("Memory", "%s", units_size(host->memory_total).text);
 	table_fact("Free", "%s", units_size(host->memory_free).text);
+	commands_ledger_facts();
 }
 
 static const struct column freecell_columns[] = {
@@ -73,6 +75,7 @@ void commands_freecell(int argc, char **argv)
 		fmt_print(what, sizeof(what), "  %s overhead", info.name);
 		freecell_row(what, info.overhead);
 	}
+	commands_ledger_rows(freecell_row);
 }
 
 void commands_cpuinfo(int argc, char **argv)

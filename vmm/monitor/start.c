@@ -25,8 +25,7 @@ static int check_files(const struct definition *d, char *reason, size_t size)
 	return 0;
 }
 
-/* The arithmetic of a refusal, in one line. */
-static void say_no_memory(u32 id, const struct admission *a, char *reason, size_t size)
+void start_say_no_memory(u32 id, const struct admission *a, char *reason, size_t size)
 {
 	static const char *const settings[] = { "none", "sharing", "full" };
 	struct guest_info claimant;
@@ -65,7 +64,7 @@ int start_guest(u32 id, char *reason, size_t size)
 		return error;
 	error = sys_guest_start(id, &d.params, &admission);
 	if (error == ERR_NOMEM)
-		say_no_memory(id, &admission, reason, size);
+		start_say_no_memory(id, &admission, reason, size);
 	else if (error)
 		fmt_print(reason, size, "the kernel refused it (%s): see 'dmesg'", error_text(error));
 	return error;

@@ -8,4 +8,7 @@
  * to do.  reason needs DEFINITION_REASON bytes. */
 int start_guest(u32 id, char *reason, size_t size);
 
+/* The arithmetic of the ledger's refusal of a guest, in one line. */
+void start_say_no_memory(u32 id, const struct admission *admission, char *reason, size_t size);
+
 #endif

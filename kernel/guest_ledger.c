@@ -1,0 +1,71 @@
+/* A guest's terms in the ledger: what its parameters mean in frames, at its start and when an operator changes
+ * them.  What its machine process may take after the start is counted here and nowhere else. */
+#include "kernel/guest.h"
+#include "kernel/process.h"
+
+#define MACHINE_HEAP (128 * KIB) /* of a machine process, and for each vCPU: */
+#define MACHINE_HEAP_VCPU (32 * KIB)
+#define OWN_TABLES 4   /* page tables for its heap */
+#define WRITE_BUFFER 8 /* frames that its writes may draw before a vCPU waits for memory, and for each vCPU: */
+#define WRITE_VCPU 8
+
+u64 guest_heap_max(const struct guest *g)
+{
+	return MACHINE_HEAP + g->vcpu_count * MACHINE_HEAP_VCPU;
+}
+
+static struct ledger_terms terms_of(const struct guest *g, const struct guest_params *p)
+{
+	u64 most = p->memory_max ? MIN(p->memory_max, p->memory) : p->memory;
+
+	return (struct ledger_terms){
+		.full = (most >> PAGE_SHIFT) + gmem_tables_max(p->memory),
+		.min = p->memory_min >> PAGE_SHIFT,
+		.shares = p->memory_shares,
+		.own = ((guest_heap_max(g) + GUEST_STATE_MAX) >> PAGE_SHIFT) + OWN_TABLES,
+		.buffer = WRITE_BUFFER + g->vcpu_count * WRITE_VCPU,
+	};
+}
+
+int guest_admit(struct guest *g, struct admission *admission)
+{
+	const struct ledger_terms terms = terms_of(g, &g->params);
+
+	return ledger_admit(&g->account, g->id, &terms, guest_saved_frames(), admission);
+}
+
+bool guest_memory_valid(const struct guest_params *p)
+{
+	u64 most = p->memory_max ? MIN(p->memory_max, p->memory) : p->memory;
+
+	return p->memory_shares && p->memory_shares <= MEMORY_SHARES_MAX && p->memory_min <= most &&
+	       (!p->memory_max || p->memory_max >= MEMORY_LEAST);
+}
+
+int guest_tune(struct guest *g, const struct guest_tune *tune, struct admission *admission)
+{
+	struct guest_params params;
+	struct ledger_terms terms;
+	int error = ERR_STATE;
+
+	spin_lock(&g->lock);
+	params = g->params;
+	params.memory_min = tune->min;
+	params.memory_max = tune->max;
+	params.memory_shares = tune->shares;
+	if (!guest_memory_valid(&params)) {
+		error = ERR_INVAL;
+	} else if (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED) {
+		terms = terms_of(g, &params);
+		error = ledger_tune(&g->account, &terms, admission);
+	}
+	if (!error) {
+		g->params = params;
+		if (g->process)
+			process_raise(g->process, EVENT_MEMORY); /* memory-max is a target, too */
+	}
+	spin_unlock(&g->lock);
+	if (!error)
+		pressure_look();
+	return error;
+}

@@ -1,0 +1,11 @@
+/* What other commands show of the ledger. */
+#ifndef VMM_MONITOR_COMMANDS_LEDGER_H
+#define VMM_MONITOR_COMMANDS_LEDGER_H
+
+#include "kernel/lib/types.h"
+
+/* freecell's rows, bytes; nodeinfo's lines. */
+void commands_ledger_rows(void (*row)(const char *what, u64 bytes));
+void commands_ledger_facts(void);
+
+#endif
