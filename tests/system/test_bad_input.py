@@ -5,7 +5,7 @@ import pytest
 
 from harness.machine import Machine, guest, linux
 
-SURVIVES = ["ports", "msrs", "apic-away", "ipis", "stack"]
+SURVIVES = ["ports", "msrs", "apic-away", "ipis", "stack", "virtio"]
 STOPS = ["garbage", "triple", "hole", "end", "tables"]
 ON_BOCHS = pytest.mark.on("bochs-vmx", long=True)
 TRUNCATED = b"070701" + b"0" * 40

@@ -1,7 +1,7 @@
 /* hostile.elf MODE: a guest that tries to do harm.  Modes that survive end with `SURVIVED mode`.
  * garbage, triple: the guest stops as crashed.  hole, end: it stops with a report.
  * spin: runs until destroyed.
- * ports, msrs, apic-away, ipis, stack, tables: harmless, it survives or stops as its policy says.
+ * ports, msrs, apic-away, ipis, stack, tables, virtio: harmless, it survives or stops as its policy says.
  * reset: a port that legitimately ends a run. */
 #include "tests/guests/lib/guest.h"
 
@@ -19,6 +19,16 @@ static u64 random_next(void)
 	state ^= state << 13;
 	state ^= state >> 7;
 	return state ^= state << 17;
+}
+
+static void mmio_write8(u64 address, u8 value)
+{
+	asm volatile("movb %0, (%1)" : : "r"(value), "r"(address) : "memory");
+}
+
+static void mmio_write16(u64 address, u16 value)
+{
+	asm volatile("movw %0, (%1)" : : "r"(value), "r"(address) : "memory");
 }
 
 static void run_garbage(void)
@@ -178,6 +188,59 @@ static void run_tables(void)
 	*(volatile u32 *)0x123456789000ull = 0;
 }
 
+#define VIRTIO_ROUNDS 300
+#define VIRTIO_RINGS 0x10000 /* bytes that queues and buffers lie in */
+
+/* Starts the balloon's device as a driver does, with rings of noise, and writes noise to its registers.  What may be
+ * taken for page numbers names none of our own pages: all words are beyond RAM (16 MiB) or below 16. */
+static void virtio_round(u64 bar, u8 *rings)
+{
+	for (u32 i = 0; i < VIRTIO_RINGS; i += 16) { /* descriptors that reach into the same noise */
+		*(u64 *)(rings + i) = (u64)rings + (random_next() & (VIRTIO_RINGS - 4));
+		*(u32 *)(rings + i + 8) = 0x1000 | (random_next() & 0xfff);
+		*(u32 *)(rings + i + 12) = (1 + random_next() % 15) << 16 | (random_next() & 7);
+	}
+	mmio_write8(bar + 0x14, 0);
+	mmio_write(bar + 0x08, 0);
+	mmio_write(bar + 0x0c, 0x10000026);
+	mmio_write(bar + 0x08, 1);
+	mmio_write(bar + 0x0c, 1);
+	mmio_write8(bar + 0x14, 0x0b);
+	for (u32 q = 0; q < 5; q++) {
+		mmio_write16(bar + 0x16, q);
+		mmio_write16(bar + 0x18, 16);
+		for (u32 part = 0; part < 3; part++) {
+			mmio_write(bar + 0x20 + 8 * part, (u32)(u64)rings + (random_next() & 0xff00));
+			mmio_write(bar + 0x24 + 8 * part, 0);
+		}
+		mmio_write16(bar + 0x1c, 1);
+	}
+	mmio_write8(bar + 0x14, 0x0f);
+	for (u32 i = 0; i < 40; i++) {
+		mmio_write16(bar + 0xc00 + 4 * (random_next() % 5), 0);
+		*(u32 *)(rings + (random_next() & 0xfffc)) = (random_next() & 15) << 16;
+	}
+	for (u32 i = 0; i < 20; i++)
+		mmio_write(bar + (random_next() & 0x1ffc), random_next());
+	for (u32 i = 0; i < 4; i++)
+		mmio_read(bar + (random_next() & 0x1ffc));
+}
+
+static void run_virtio(void)
+{
+	static u8 rings[VIRTIO_RINGS] __attribute__((aligned(4096)));
+	u64 bar;
+
+	interrupts_off();
+	outl(0xcf8, 0x80000810);
+	bar = inl(0xcfc) & ~15u;
+	outl(0xcf8, 0x80000804);
+	outw(0xcfc, 6);
+	for (u32 i = 0; i < VIRTIO_ROUNDS; i++)
+		virtio_round(bar, rings);
+	print("status %u\n", (u64)(mmio_read(bar + 0x14) & 0xff));
+}
+
 static void run_reset(void)
 {
 	outb(0xcf9, 6);
@@ -190,7 +253,8 @@ static const struct {
 } modes[] = {
 	{ "garbage", run_garbage }, { "triple", run_triple }, { "spin", run_spin }, { "hole", run_hole },
 	{ "end", run_end }, { "ports", run_ports }, { "msrs", run_msrs }, { "apic-away", run_apic_away },
-	{ "ipis", run_ipis }, { "stack", run_stack }, { "tables", run_tables }, { "reset", run_reset },
+	{ "ipis", run_ipis }, { "stack", run_stack }, { "tables", run_tables },
+	{ "virtio", run_virtio }, { "reset", run_reset },
 };
 
 int main(const char *line)
