@@ -7,7 +7,6 @@ from harness.machine import Machine, guest, linux
 
 VMX = ["vmx.vpid", "vmx.ept-ad", "vmx.tpr-shadow", "vmx.msr-bitmap", "vmx.pause-loop", "vmx.invept-single",
        "vmx.preemption-timer"]
-SVM = ["svm.nrip-save", "svm.flush-by-asid"]
 
 
 def without(options, text, cpus=2):
@@ -66,9 +65,3 @@ def test_linux_without_all_of_vmx():
 @pytest.mark.parametrize("option", VMX)
 def test_linux_without_a_feature_of_vmx(option):
     linux_runs([option])
-
-
-@pytest.mark.on("bochs-svm", only=True, long=True)
-@pytest.mark.parametrize("option", SVM)
-def test_guests_without_a_feature_of_svm(option):
-    guests_run([option])

@@ -14,7 +14,7 @@ GUESTS = {
 }
 
 
-pytestmark = [pytest.mark.on("bochs-vmx"), pytest.mark.on("bochs-svm", long=True)]
+pytestmark = pytest.mark.on("bochs-vmx")
 
 
 def elf(name):
