@@ -182,8 +182,21 @@ static u32 fetch_slot(u64 rip)
 	return rip >> PAGE_SHIFT & (VCPU_FETCHES - 1);
 }
 
-/* Translates a code page anew and remembers how.  NULL if it cannot be. */
-static const u8 *translate_page(struct vcpu *v, const struct virt_code *code, u64 address)
+/* Remembers where a page of the walk that f tells is, and what of it may be relied on.  gmem locked. */
+static void remember(struct vcpu_fetch *f, struct gmem *m, u64 gpa)
+{
+	f->generation = m->generation;
+	f->host = gmem_peek(m, gpa & PAGE_MASK);
+	for (u32 i = 0; i < f->trace.count && i < ARRAY_SIZE(f->trace.step); i++) {
+		f->trace.step[i].host = (const u64 *)gmem_peek(m, f->trace.step[i].gpa);
+		if (!f->trace.step[i].host)
+			f->trace.count = 5;
+	}
+}
+
+/* Translates a code page anew, remembers how, and copies up to len bytes of it: under one lock, since another
+ * vCPU or the host may replace the page at any time.  How many; 0 if it cannot be translated. */
+static u32 translate_page(struct vcpu *v, const struct virt_code *code, u64 address, u8 *bytes, u32 len)
 {
 	struct vcpu_fetch *f = &v->fetches[fetch_slot(v->page->rip + (address - code->address))];
 	struct gmem *m = &v->guest->gmem;
@@ -193,20 +206,19 @@ static const u8 *translate_page(struct vcpu *v, const struct virt_code *code, u6
 	f->host = NULL;
 	f->trace.count = 0;
 	if (walk_traced(v, address, ACCESS_FETCH | user, &gpa, &f->trace))
-		return NULL;
+		return 0;
 	f->code = *code;
 	f->page = address & PAGE_MASK;
 	f->rip_page = v->page->rip - (code->address - f->page);
+	len = (u32)MIN(len, PAGE_SIZE - address % PAGE_SIZE);
 	spin_lock(&m->lock);
-	f->generation = m->generation;
-	f->host = gmem_peek(m, gpa & PAGE_MASK);
-	for (u32 i = 0; i < f->trace.count && i < ARRAY_SIZE(f->trace.step); i++) {
-		f->trace.step[i].host = (const u64 *)gmem_peek(m, f->trace.step[i].gpa);
-		if (!f->trace.step[i].host)
-			f->trace.count = 5;
-	}
+	remember(f, m, gpa);
+	if (f->host)
+		memcpy(bytes, f->host + address % PAGE_SIZE, len);
+	else
+		len = 0;
 	spin_unlock(&m->lock);
-	return f->host;
+	return len;
 }
 
 /* Does the remembered translation still hold?  gmem locked: its frames cannot go. */
@@ -222,29 +234,11 @@ static bool still_there(const struct vcpu *v, const struct vcpu_fetch *f, const 
 	return true;
 }
 
-static u32 copy_code(struct vcpu *v, u64 rip, u64 address, u8 *bytes, u32 len)
-{
-	const struct vcpu_fetch *f = &v->fetches[fetch_slot(rip)];
-	struct gmem *m = &v->guest->gmem;
-	u32 part = (u32)MIN(len, PAGE_SIZE - address % PAGE_SIZE);
-
-	spin_lock(&m->lock);
-	if (m->generation == f->generation)
-		memcpy(bytes, f->host + address % PAGE_SIZE, part);
-	else
-		part = 0;
-	spin_unlock(&m->lock);
-	return part;
-}
-
 static u32 fetch_slowly(struct vcpu *v, const struct virt_code *code, u8 *bytes)
 {
-	u64 address = code->address;
-	u32 n = translate_page(v, code, address) ? copy_code(v, v->page->rip, address, bytes, 15) : 0;
+	u32 n = translate_page(v, code, code->address, bytes, 15);
 
-	if (n && n < 15 && translate_page(v, code, address + n))
-		n += copy_code(v, v->page->rip + n, address + n, bytes + n, 15 - n);
-	return n;
+	return n && n < 15 ? n + translate_page(v, code, code->address + n, bytes + n, 15 - n) : n;
 }
 
 u32 vcpu_fetch(struct vcpu *v, struct virt_code *code, u8 *bytes)
