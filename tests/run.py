@@ -19,13 +19,13 @@ CHECK = [
     ("image", ["sh", "tests/check_image.sh", "build/BOOTX64.EFI"]),
     ("style", [sys.executable, "tests/check.py"]),
     ("unit", [sys.executable, "tests/unit.py"]),
-    ("model", [sys.executable, "tests/model.py", "test"]),
 ]
 DEBUG = "build/debug"  # the lock order is checked in it; the system tests run this program
 BUILDS = [("guests", [*MAKE, "guests"]), ("debug", [*MAKE, f"B={DEBUG}", "DEBUG=1", "all"])]
+MODEL = ("model", [sys.executable, "tests/model.py", "test"])
 PLANTED = ("planted", [sys.executable, "tests/planted.py"])
 MODEL_LONG = ("model, long", [sys.executable, "tests/model.py", "long", "120"])
-TEST = [*CHECK, PLANTED, *BUILDS, ("system", [*PYTEST, "-m", "not long"])]
+TEST = [*CHECK, MODEL, PLANTED, *BUILDS, ("system", [*PYTEST, "-m", "not long"])]
 STEPS = {"check": CHECK, "test": TEST, "test-long": [*TEST[:-1], MODEL_LONG, ("system", PYTEST)]}
 
 
