@@ -23,7 +23,7 @@ def machine(emulator):
     text += guest("text-kernel", "text.txt", memory="16M", autostart="no")
     text += guest("cut-kernel", "cut.bin", memory="64M", autostart="no")
     text += guest("cut-elf", "cut.elf", memory="16M", autostart="no")
-    text += guest("small", "vmlinuz", memory="1M", autostart="no")
+    text += guest("small", "vmlinuz", memory="2M", autostart="no")
     text += guest("huge-initrd", "vmlinuz", initrd="vmlinuz", memory="24M", autostart="no")
     text += guest("cut-initrd", "vmlinuz", initrd="cut.cpio", memory="128M", autostart="no",
                   cmdline="console=ttyS0 quiet panic=-1", on_reboot="destroy")
