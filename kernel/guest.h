@@ -122,7 +122,6 @@ void guest_wait_memory(struct guest *g);
 /* A kernel thread that follows the level of pressure and lets waiting guests go on. */
 int pressure_start(void) must_check;
 void pressure_look(void); /* memory came back */
-enum memory_level pressure_level(void);
 
 /* What balloons are asked for (targets.c): all of them together to take so many frames; 0: none. */
 void targets_set(u64 frames);

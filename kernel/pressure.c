@@ -151,12 +151,7 @@ static void log_level(enum memory_level level, u64 available)
 		 kib(i.reserve), kib(i.machines), kib(i.promised), kib(i.claim), name_of(i.claimant));
 }
 
-static enum memory_level current; /* a: written by the keeper */
-
-enum memory_level pressure_level(void)
-{
-	return __atomic_load_n(&current, __ATOMIC_RELAXED);
-}
+static enum memory_level current; /* o: the keeper's */
 
 /* Balloons are asked for what lacks to the high level, again each TARGETS_NS as long as it does. */
 static void follow_targets(enum memory_level level, u64 available)
@@ -180,7 +175,7 @@ static enum memory_level follow_level(void)
 
 	if (level != current)
 		log_level(level, available);
-	__atomic_store_n(&current, level, __ATOMIC_RELAXED);
+	current = level;
 	follow_targets(level, available);
 	return level;
 }

@@ -2,6 +2,8 @@
 ; Between CLGI and STGI no interrupt is taken; host IF is 1 in the guest, so that a pending one ends it
 ; (V_INTR_MASKING), and 0 again before STGI.
 
+%include "arch/x86_64/world.inc"
+
 bits 64
 default rel
 global svm_enter:function hidden
@@ -11,12 +13,7 @@ section .text
 ; void svm_enter(u64 vmcb, u64 *gpr, u64 host_vmcb); gpr in enum gpr's order, RAX and RSP are in the VMCB
 align 16
 svm_enter:
-	push rbx
-	push rbp
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_PRESERVED
 	push rsi
 	push rdx
 	clgi
@@ -40,31 +37,13 @@ svm_enter:
 	vmrun
 	vmsave
 	mov rax, [rsp + 8]
-	mov [rax + 1 * 8], rcx
-	mov [rax + 2 * 8], rdx
-	mov [rax + 3 * 8], rbx
-	mov [rax + 5 * 8], rbp
-	mov [rax + 6 * 8], rsi
-	mov [rax + 7 * 8], rdi
-	mov [rax + 8 * 8], r8
-	mov [rax + 9 * 8], r9
-	mov [rax + 10 * 8], r10
-	mov [rax + 11 * 8], r11
-	mov [rax + 12 * 8], r12
-	mov [rax + 13 * 8], r13
-	mov [rax + 14 * 8], r14
-	mov [rax + 15 * 8], r15
+	STORE_GUEST
 	pop rax
 	vmload				; the host's GS, TR and SYSCALL registers
 	cli
 	stgi
 	pop rsi
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rbp
-	pop rbx
+	POP_PRESERVED
 	cld
 	ret
 

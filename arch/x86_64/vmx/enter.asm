@@ -1,6 +1,8 @@
 ; The entry to a guest and the way back: SDM 3C §27, §28.  Interrupts are off from before the entry until
 ; after the exit; one that comes in the guest ends it and stays pending.
 
+%include "arch/x86_64/world.inc"
+
 bits 64
 default rel
 global vmx_enter:function hidden
@@ -14,12 +16,7 @@ section .text
 ; left; 1: the instruction failed.
 align 16
 vmx_enter:
-	push rbx
-	push rbp
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_PRESERVED
 	push rdi
 	mov eax, VMCS_HOST_RSP
 	vmwrite rax, rsp
@@ -53,31 +50,13 @@ align 16
 vmx_exit:				; the VMCS's host RIP; RSP as at the VMWRITE above
 	push rax
 	mov rax, [rsp + 8]
-	mov [rax + 1 * 8], rcx
-	mov [rax + 2 * 8], rdx
-	mov [rax + 3 * 8], rbx
-	mov [rax + 5 * 8], rbp
-	mov [rax + 6 * 8], rsi
-	mov [rax + 7 * 8], rdi
-	mov [rax + 8 * 8], r8
-	mov [rax + 9 * 8], r9
-	mov [rax + 10 * 8], r10
-	mov [rax + 11 * 8], r11
-	mov [rax + 12 * 8], r12
-	mov [rax + 13 * 8], r13
-	mov [rax + 14 * 8], r14
-	mov [rax + 15 * 8], r15
+	STORE_GUEST
 	pop rcx
 	mov [rax], rcx
 	pop rdi
 	xor eax, eax
 out:
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rbp
-	pop rbx
+	POP_PRESERVED
 	; nothing of the guest's stays in registers that C may read before it writes them
 	xor ecx, ecx
 	xor edx, edx
