@@ -24,6 +24,7 @@ default rel
 
 extern trap_kernel:function hidden
 extern trap_nmi:function hidden
+extern svm_exited:function hidden
 global user_run:function hidden
 global trap_syscall:function hidden
 global trap_stubs:data hidden
@@ -144,6 +145,18 @@ trap_common:
 	add rsp, 16
 	iretq
 
+; Bochs 2.7 carries a guest's single step (RFLAGS.TF) over a #VMEXIT: a #DB before the host's first instruction.
+; It is nobody's: what the exit interrupted is stepped when it has been completed.
+align 16
+trap_debug:
+	push rax
+	lea rax, [svm_exited]
+	cmp [rsp + 24], rax
+	pop rax
+	jne trap_common
+	add rsp, 16
+	iretq
+
 ; NMI, double fault, machine check: on stacks of their own, possibly before SWAPGS.
 align 16
 trap_paranoid:
@@ -182,6 +195,8 @@ trap_stubs:
 	push i
 %if i == 2 || i == 8 || i == 18
 	jmp near trap_paranoid
+%elif i == 1
+	jmp near trap_debug
 %else
 	jmp near trap_common
 %endif

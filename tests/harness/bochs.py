@@ -87,6 +87,7 @@ class BochsVmx(Bochs):
 
     name = "bochs-vmx"
     model = "broadwell_ult"
+    words = "strict"
 
 
 class BochsSvm(Bochs):
@@ -94,3 +95,4 @@ class BochsSvm(Bochs):
 
     name = "bochs-svm"
     model = "ryzen"
+    words = "stale-dr6"

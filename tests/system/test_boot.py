@@ -7,7 +7,7 @@ import pytest
 from harness.machine import KNOWN, ROOT, Machine, guest, linux
 
 MEMORY = 64 << 20  # of the guest that only shares
-EVERYWHERE = pytest.mark.on("bochs-vmx")
+EVERYWHERE = pytest.mark.on("bochs-vmx", "bochs-svm")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from harness.machine import Machine, guest, linux
 
 VMX = ["vmx.vpid", "vmx.ept-ad", "vmx.tpr-shadow", "vmx.msr-bitmap", "vmx.pause-loop", "vmx.invept-single",
        "vmx.preemption-timer"]
+SVM = ["svm.nrip-save", "svm.flush-by-asid"]
 
 
 def without(options, text, cpus=2):
@@ -24,7 +25,8 @@ def features(machine):
 def guests_run(options, cpus=1):
     """With as many virtual processors: a firmware with one is up much sooner."""
     names = ("cpu", "apic")
-    text = "".join(guest(n, n + ".elf", memory="64M", vcpus=cpus, cmdline=f"vcpus={cpus}") for n in names)
+    cmdline = f"vcpus={cpus} {Machine.default.words}"
+    text = "".join(guest(n, n + ".elf", memory="64M", vcpus=cpus, cmdline=cmdline) for n in names)
     with without(options, text, cpus) as m:
         m.wait_prompt(90)
         used = features(m)
@@ -54,6 +56,11 @@ def test_guests_without_a_feature_of_vmx(option):
 @pytest.mark.on("bochs-vmx", only=True)
 def test_guests_without_all_of_vmx():
     guests_run(VMX, cpus=2)
+
+
+@pytest.mark.on("bochs-svm", only=True)
+def test_guests_without_all_of_svm():
+    guests_run(SVM, cpus=2)
 
 
 @pytest.mark.on("bochs-vmx", only=True, long=True)

@@ -4,17 +4,17 @@ import pytest
 from harness.machine import Machine, guest
 
 GUESTS = {
-    "cpu": dict(memory="64M", vcpus=1, cmdline="vcpus=1"),
-    "cpu2": dict(memory="64M", vcpus=2, cmdline="vcpus=2"),
-    "apic": dict(memory="64M", vcpus=1, cmdline="vcpus=1"),
-    "apic2": dict(memory="64M", vcpus=2, cmdline="vcpus=2"),
-    "apic4": dict(memory="64M", vcpus=4, cmdline="vcpus=4"),
+    "cpu": dict(memory="64M", vcpus=1),
+    "cpu2": dict(memory="64M", vcpus=2),
+    "apic": dict(memory="64M", vcpus=1),
+    "apic2": dict(memory="64M", vcpus=2),
+    "apic4": dict(memory="64M", vcpus=4),
     "memory": dict(memory="64M", vcpus=1),
     "memory-odd": dict(memory="33796K", vcpus=1),
 }
 
 
-pytestmark = pytest.mark.on("bochs-vmx")
+pytestmark = pytest.mark.on("bochs-vmx", "bochs-svm")
 
 
 def elf(name):
@@ -23,7 +23,8 @@ def elf(name):
 
 @pytest.fixture(scope="module")
 def machine(emulator):
-    text = "".join(guest(name, elf(name), **keys) for name, keys in GUESTS.items())
+    text = "".join(guest(name, elf(name), cmdline=f"vcpus={keys['vcpus']} {emulator.words}", **keys)
+                   for name, keys in GUESTS.items())
     text += guest("multiboot-module", "memory.elf", memory="64M", initrd="initrd.cpio",
                   module=["cpu.elf first argument", "apic.elf"])
     text += guest("mach", "gnumach", memory="64M", cmdline="console=com0")

@@ -62,6 +62,14 @@ static bool here(const struct virt_vcpu *v)
 	return v->loaded && v->loaded_cpu == cpu_self()->index;
 }
 
+/* VMRUN loads it; but Bochs 2.7's does not, and there it stays from load on, since ring 0 has no page faults. */
+void svm_set_cr2(struct virt_vcpu *v, u64 value)
+{
+	v->vmcb->cr2 = value;
+	if (here(v))
+		cr2_write(value);
+}
+
 void svm_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups)
 {
 	struct vmcb *b = v->vmcb;
@@ -101,7 +109,7 @@ void svm_state_set(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups)
 	}
 	if (groups & VIRT_CONTROL) {
 		b->cr0 = s->cr0;
-		b->cr2 = s->cr2;
+		svm_set_cr2(v, s->cr2);
 		b->cr3 = s->cr3;
 		b->cr4 = s->cr4;
 		b->efer = s->efer | EFER_SVME;

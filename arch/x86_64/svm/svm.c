@@ -159,6 +159,7 @@ static int vcpu_create(struct virt_vcpu **out, u64 guest_cr4)
 static void load(struct virt_vcpu *v, u64 tsc_aux)
 {
 	fpu_load(&v->fpu);
+	cr2_write(v->vmcb->cr2);
 	if (v->vmcb->dr7 & 0xff)
 		svm_dr_load(v);
 	svm_tsc_aux(tsc_aux);
@@ -290,7 +291,6 @@ static void single_step(struct virt_vcpu *v, struct virt_event *e)
 
 static u64 get_cr4(struct virt_vcpu *v) { return v->vmcb->cr4; }
 static u64 get_xcr0(struct virt_vcpu *v) { return fpu_get_xcr0(&v->fpu); }
-static void set_cr2(struct virt_vcpu *v, u64 value) { v->vmcb->cr2 = value; }
 static void set_tsc_offset(struct virt_vcpu *v, u64 offset) { v->vmcb->tsc_offset = offset; }
 
 /* The faults of MOV to CR4 that do not come from reserved bits (APM 3, MOV CRn), and its TLB flush. */
@@ -331,7 +331,7 @@ const struct virt_ops svm_ops = {
 	.vcpu_create = vcpu_create, .vcpu_put = vcpu_put, .load = load, .leave = leave, .run = run,
 	.get = svm_state_get, .set = svm_state_set, .can_interrupt = can_interrupt, .can_nmi = can_nmi,
 	.inject = inject, .cancel = cancel, .window = window, .shadow = shadow,
-	.single_step = single_step, .cr4 = get_cr4, .xcr0 = get_xcr0, .set_cr2 = set_cr2,
+	.single_step = single_step, .cr4 = get_cr4, .xcr0 = get_xcr0, .set_cr2 = svm_set_cr2,
 	.set_cr4 = set_cr4, .code = code, .set_tsc_offset = set_tsc_offset,
 	.msr_get = svm_msr_get, .msr_set = svm_msr_set,
 };

@@ -36,6 +36,7 @@ void svm_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);
 void svm_state_set(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups);
 int svm_msr_get(struct virt_vcpu *v, u32 msr, u64 *value);
 int svm_msr_set(struct virt_vcpu *v, u32 msr, u64 value);
+void svm_set_cr2(struct virt_vcpu *v, u64 value);
 void svm_dr_load(struct virt_vcpu *v);
 void svm_dr_save(struct virt_vcpu *v);
 

@@ -29,7 +29,7 @@ INSTRUCTION(do_rdpmc, "movl $0x7fffffff, %%ecx; rdpmc")
 INSTRUCTION(do_invlpg, "invlpg (%0)")
 INSTRUCTION(do_monitor, "monitor")
 
-/* QEMU's TCG lets all of these pass, some of them deadly: only where the hypervisor or hardware checks. */
+/* QEMU's TCG lets all of these pass, some of them deadly, and Bochs's SVM ends: only where hardware checks. */
 static void test_refused(u64 cr0, u64 cr4)
 {
 	check_equal(trap_catch(set_cr0, (void *)(cr0 & ~1ull)), 13, "control: PG without PE");

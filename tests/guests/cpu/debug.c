@@ -67,7 +67,8 @@ static void test_breakpoints(void)
 	asm volatile("outb %%al, $0x80" : : "a"(0));
 	watched = 1;
 	check_equal(trap_count, 1, "debug: data breakpoint");
-	check_equal(trap_dr6[0] & 0xf, 1, "debug: DR6.B0");
+	if (!option_set("stale-dr6")) /* Bochs's SVM does not save it where #DB is intercepted */
+		check_equal(trap_dr6[0] & 0xf, 1, "debug: DR6.B0");
 	WRITE_REG(dr1, target);
 	WRITE_REG(dr7, DR7_RESET | 4);
 	trap_count = 0;

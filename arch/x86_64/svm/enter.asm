@@ -7,6 +7,7 @@
 bits 64
 default rel
 global svm_enter:function hidden
+global svm_exited:function hidden
 
 section .text
 
@@ -35,6 +36,7 @@ svm_enter:
 	mov rsi, [rsi + 6 * 8]
 	vmload
 	vmrun
+svm_exited:
 	vmsave
 	mov rax, [rsp + 8]
 	STORE_GUEST
