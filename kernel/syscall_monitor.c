@@ -187,7 +187,7 @@ SYSCALL_HANDLER(guest_vcpu_state)
 
 	if (!v)
 		return ERR_NOENT;
-	vcpu_get_state(v, &state);
+	vcpu_show_state(v, &state);
 	return process_write(t->process, a[2], &state, sizeof(state));
 }
 

@@ -15,6 +15,8 @@ static void timer_expired(struct timer *t)
 	vcpu_request(CONTAINER_OF(t, struct vcpu, timer), REQUEST_TIMER);
 }
 
+#define SHOW_NS 1000000 /* a thread that is not scheduled has left its state behind; no reason to wait longer */
+
 /* Power-on and INIT state: APM 2 §14.1.3. */
 static void reset_registers(struct vcpu *v)
 {
@@ -99,6 +101,17 @@ void vcpu_get_state(struct vcpu *v, struct vcpu_state *s)
 	s->rflags = v->page->rflags;
 	s->apic_base = v->lapic.base;
 	s->activity = v->activity;
+}
+
+void vcpu_show_state(struct vcpu *v, struct vcpu_state *s)
+{
+	u64 end = rdtsc() + clock_cycles(SHOW_NS);
+	u32 before = __atomic_load_n(&v->shown, __ATOMIC_SEQ_CST);
+
+	vcpu_request(v, REQUEST_SHOW);
+	while (__atomic_load_n(&v->shown, __ATOMIC_ACQUIRE) == before && rdtsc() < end)
+		pause();
+	vcpu_get_state(v, s);
 }
 
 /* APM 3, XSETBV: x87 always, AVX needs SSE, the three AVX-512 parts go together. */

@@ -25,6 +25,7 @@ enum vcpu_request {
 	REQUEST_EXTINT = 1 << 5, /* the PIC's INTR line changed */
 	REQUEST_STOP = 1 << 6,   /* the guest's run ends: do not enter any more */
 	REQUEST_RESUMED = 1 << 7, /* the guest was paused: its clock says so */
+	REQUEST_SHOW = 1 << 8,   /* bring up to date what other CPUs see of its registers */
 };
 
 #define VCPU_FETCHES 8 /* a power of two */
@@ -41,6 +42,7 @@ struct vcpu {
 	u32 cpu;                 /* a, host CPU that it is loaded on */
 	u32 activity;            /* o, enum vcpu_activity */
 	u32 sipi_vector;         /* a */
+	u32 shown;               /* a, REQUEST_SHOW was answered so often */
 	u64 tsc_offset;          /* o, guest TSC = host TSC + offset */
 	struct virt_event event; /* o, to be injected at the next entry, before interrupts */
 	bool nmi_pending;        /* o */
@@ -84,9 +86,13 @@ struct vcpu {
 struct vcpu *vcpu_create(struct guest *g, u32 index);
 void vcpu_put(struct vcpu *v);
 
-/* Its whole state; of a running vCPU: of its last exit.  Set refuses what no processor has: ERR_INVAL. */
+/* Its whole state; of one that runs on another CPU the back end may know some of it from earlier only.  Set refuses
+ * what no processor has: ERR_INVAL. */
 void vcpu_get_state(struct vcpu *v, struct vcpu_state *state);
 int vcpu_set_state(struct vcpu *v, const struct vcpu_state *state) must_check;
+
+/* The same of a vCPU that may be running: of a moment since the call, or of its last if it does nothing for 1 ms. */
+void vcpu_show_state(struct vcpu *v, struct vcpu_state *state);
 
 /* May the guest have this XCR0?  The processor faults on any other, in ring 0 too. */
 bool vcpu_xcr0_valid(const struct vcpu *v, u64 value);

@@ -272,6 +272,15 @@ static enum step exit_shutdown(struct vcpu *v, const struct virt_exit *exit)
 	return STEP_AGAIN;
 }
 
+/* Intel's processors leave all of it to us; nothing in use today does it in 32-bit mode, but for old debuggers. */
+static enum step exit_task_switch(struct vcpu *v, const struct virt_exit *exit)
+{
+	vcpu_report(v, exit);
+	guest_stop(v->guest, STOP_CRASH, "task switch to TSS %x at RIP %lx: not emulated on Intel",
+		   (u32)exit->info1 & 0xffff, (unsigned long)v->page->rip);
+	return STEP_AGAIN;
+}
+
 enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	int vector;
@@ -304,6 +313,7 @@ enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 	case REASON_INVALID_OPCODE: return fault(v, VECTOR_UD);
 	case REASON_WBINVD: return advance(v, exit, 0x0f, 0x09);
 	case REASON_SHUTDOWN: return exit_shutdown(v, exit);
+	case REASON_TASK_SWITCH: return exit_task_switch(v, exit);
 	default: return vcpu_exit_refused(v, exit);
 	}
 	/* A write to the local APIC may have ended a level-triggered interrupt. */

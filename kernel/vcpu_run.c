@@ -64,6 +64,14 @@ enum step vcpu_return(struct thread *t, s64 result)
 	return STEP_AGAIN;
 }
 
+static void show(struct vcpu *v)
+{
+	struct vcpu_state s;
+
+	virt->get(v->hw, &s, VIRT_ALL); /* here, where it is loaded: others get the same from now on */
+	__atomic_add_fetch(&v->shown, 1, __ATOMIC_RELEASE);
+}
+
 static void take_requests(struct vcpu *v)
 {
 	u32 requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
@@ -78,6 +86,8 @@ static void take_requests(struct vcpu *v)
 		lapic_timer(v);
 	if (requests & REQUEST_RESUMED)
 		kvmclock_resumed(v);
+	if (requests & REQUEST_SHOW)
+		show(v);
 }
 
 /* Who saw in_guest set only kicked, and the kick is spent: its request must be seen now.  The fence keeps the

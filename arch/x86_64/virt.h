@@ -89,6 +89,7 @@ struct virt_ops {
 	int (*run)(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 *cr8,
 		   struct virt_exit *exit);
 
+	/* get: on another CPU than the one that it is loaded on, what was got there last. */
 	void (*get)(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);
 	void (*set)(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups);
 

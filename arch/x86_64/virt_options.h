@@ -9,6 +9,7 @@
 	X(VIRT_SVM_NRIP_SAVE, 0, "svm.nrip-save") \
 	X(VIRT_SVM_FLUSH_BY_ASID, 1, "svm.flush-by-asid") \
 	X(VIRT_SVM_DECODE_ASSISTS, 2, "svm.decode-assists") \
+	X(VIRT_SVM_PAUSE_FILTER, 3, "svm.pause-filter") \
 	X(VIRT_VMX_VPID, 16, "vmx.vpid") \
 	X(VIRT_VMX_EPT_AD, 17, "vmx.ept-ad") \
 	X(VIRT_VMX_TPR_SHADOW, 18, "vmx.tpr-shadow") \

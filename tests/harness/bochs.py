@@ -72,9 +72,11 @@ class Bochs:
         raise Unsupported(f"{self.name}: nobody can press {name}")
 
     def ended(self, seconds):
-        """It ends with status 1 for every reason, after a reset too."""
+        """Its status is 1 for every reason; its last words tell more."""
         self.process.wait(seconds)
-        return None
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            words = f.read().rpartition("Bochs is exiting with the following message:")[2]
+        return "guest-shutdown" if "soft power off" in words else words.strip()
 
     def kill(self):
         if self.process is not None and self.process.poll() is None:

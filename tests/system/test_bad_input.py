@@ -14,7 +14,7 @@ TRUNCATED = b"070701" + b"0" * 40
 @pytest.fixture(scope="module")
 def machine(emulator):
     text = linux("alpha")
-    for mode in SURVIVES + STOPS + ["spin", "reset"]:
+    for mode in SURVIVES + STOPS + ["spin", "reset", "task"]:
         text += guest(mode, "hostile.elf", memory="16M", cmdline=mode, autostart="no", on_crash="pause",
                       on_reboot="pause")
     text += guest("spin2", "hostile.elf", memory="16M", vcpus=2, cmdline="spin", autostart="no")
@@ -74,11 +74,27 @@ def test_stops_with_a_report(machine, mode):
 
 
 @ON_BOCHS
+def test_hardware_task_switch(machine, emulator):
+    """AMD's processors do them; Intel's leave them to Quire, which stops the guest and says so."""
+    machine.ok("start task")
+    if emulator.name == "bochs-vmx":
+        machine.wait_state("task", "stopped")
+        assert "crashed: task switch to TSS 20" in "\n".join(machine.ok("dominfo task"))
+    else:
+        with machine.attach("task") as console:
+            console.wait_for("SURVIVED task")
+    others_are_well(machine)
+    machine.destroy("task")
+
+
+@ON_BOCHS
 @pytest.mark.parametrize("name", ["spin", "spin2"])
 def test_loop_with_interrupts_off(machine, name):
     machine.ok(f"start {name}")
     with machine.attach(name) as console:
         console.wait_for("SPIN", 30)
+    seen = {re.search(r"CR2=\w+", "\n".join(machine.ok(f"dumpreg {name}"))).group() for _ in range(5)}
+    assert len(seen) > 1, f"registers of its start, not of now: {seen}"
     others_are_well(machine)
     machine.ok(f"suspend {name}")
     machine.wait_state(name, "paused")

@@ -43,6 +43,7 @@ def test_console_keeps_what_was_written(machine):
     machine.wait_prompt(10)
 
 
+@EVERYWHERE
 def test_output_of_others_stays_off_the_prompt(machine):
     with machine.attach("alpha") as console:
         console.send("sh -c 'sleep 1; echo from''-behind' &\r")
@@ -95,6 +96,7 @@ def test_files_are_shared_not_copied(machine):
     machine.destroy("sharer")
 
 
+@EVERYWHERE
 def test_editor_survives_noise(machine):
     machine.send("\x00\x01\x02\xff\x1b[999;999H\x1bOP\x7f\x15" + "x" * 5000 + "\r")
     machine.wait_for(r"error:[^\n]*\n", 20)
@@ -119,6 +121,7 @@ def test_mistakes_are_one_line(machine):
         assert len(machine.error(command)) < 200
 
 
+@EVERYWHERE
 def test_poweroff_asks_first_and_then_turns_off(machine):
     machine.error("poweroff")
     assert machine.power_off() == "guest-shutdown"
@@ -131,6 +134,7 @@ def test_reboot_host():
         assert m.wait_ended(30) == "guest-reset"
 
 
+@pytest.mark.on("bochs-vmx", "bochs-svm", long=True)
 def test_one_cpu_and_a_guest_with_four():
     with Machine("one-cpu", linux("alpha", vcpus=4), host="serial = com1\nmax-cpus = 1\n") as m:
         m.wait_prompt(90)

@@ -7,7 +7,7 @@ from harness.machine import Machine, guest, linux
 
 VMX = ["vmx.vpid", "vmx.ept-ad", "vmx.tpr-shadow", "vmx.msr-bitmap", "vmx.pause-loop", "vmx.invept-single",
        "vmx.preemption-timer"]
-SVM = ["svm.nrip-save", "svm.flush-by-asid"]
+SVM = ["svm.nrip-save", "svm.flush-by-asid", "svm.pause-filter"]
 
 
 def without(options, text, cpus=2):

@@ -15,6 +15,10 @@
 #define FEATURE_NEXT_RIP BIT(3)
 #define FEATURE_FLUSH_ASID BIT(6)
 #define FEATURE_DECODE BIT(7)
+#define FEATURE_PAUSE_FILTER BIT(10)
+#define FEATURE_PAUSE_THRESHOLD BIT(12)
+#define PAUSE_GAP 128    /* cycles between two PAUSEs of one loop, where the threshold is known */
+#define PAUSE_COUNT 3000 /* as many in a loop, or in a stay in the guest, are a wait for another vCPU */
 #define IOPM_SIZE (12 * KIB)
 #define MSRPM_SIZE (8 * KIB)
 #define DEFAULT_PAT 0x0007040600070406ull
@@ -55,16 +59,20 @@ static int probe(u64 off, char *why, size_t why_len, char *features, size_t feat
 	svm = cpuid(0x8000000a, 0);
 	edx = svm.edx & ~(off & VIRT_SVM_NRIP_SAVE ? FEATURE_NEXT_RIP : 0u) &
 		~(off & VIRT_SVM_FLUSH_BY_ASID ? FEATURE_FLUSH_ASID : 0u) &
-		~(off & VIRT_SVM_DECODE_ASSISTS ? FEATURE_DECODE : 0u);
+		~(off & VIRT_SVM_DECODE_ASSISTS ? FEATURE_DECODE : 0u) &
+		~(off & VIRT_SVM_PAUSE_FILTER ? FEATURE_PAUSE_FILTER : 0u);
 	if (!(edx & FEATURE_NPT))
 		return missing(why, why_len, "the processor has no nested paging (NPT)");
 	svm_features.asid_count = svm.ebx;
 	svm_features.next_rip = edx & FEATURE_NEXT_RIP;
 	svm_features.flush_by_asid = edx & FEATURE_FLUSH_ASID;
 	svm_features.decode_assists = edx & FEATURE_DECODE;
+	svm_features.pause_filter = edx & FEATURE_PAUSE_FILTER;
+	svm_features.pause_threshold = edx & FEATURE_PAUSE_THRESHOLD;
 	svm_features.rdpru = cpuid(0x80000000, 0).eax >= 0x80000008 && cpuid(0x80000008, 0).ebx & BIT(4);
-	fmt_print(features, features_len, "npt %u-asids%s%s%s", svm.ebx, edx & FEATURE_NEXT_RIP ? " nrip-save" : "",
-		  edx & FEATURE_DECODE ? " decode-assists" : "", edx & FEATURE_FLUSH_ASID ? " flush-by-asid" : "");
+	fmt_print(features, features_len, "npt %u-asids%s%s%s%s", svm.ebx, edx & FEATURE_NEXT_RIP ? " nrip-save" : "",
+		  edx & FEATURE_DECODE ? " decode-assists" : "", edx & FEATURE_FLUSH_ASID ? " flush-by-asid" : "",
+		  edx & FEATURE_PAUSE_FILTER ? " pause-filter" : "");
 	return 0;
 }
 
@@ -131,6 +139,11 @@ static void vmcb_init(struct vmcb *b)
 	b->intercept2 = INTERCEPT2_VMRUN | INTERCEPT2_VMMCALL | INTERCEPT2_VMLOAD | INTERCEPT2_VMSAVE |
 		INTERCEPT2_STGI | INTERCEPT2_CLGI | INTERCEPT2_SKINIT | INTERCEPT2_WBINVD | INTERCEPT2_MONITOR |
 		INTERCEPT2_MWAIT | INTERCEPT2_XSETBV | (svm_features.rdpru ? (u32)INTERCEPT2_RDPRU : 0);
+	if (svm_features.pause_filter) {
+		b->intercept |= INTERCEPT_PAUSE;
+		b->pause_count = PAUSE_COUNT;
+		b->pause_threshold = svm_features.pause_threshold ? PAUSE_GAP : 0;
+	}
 	b->iopm = (u64)iopm;
 	b->msrpm = (u64)msrpm;
 	b->vintr = VINTR_MASKING;

@@ -23,7 +23,7 @@ struct virt_vcpu {
 
 struct svm_features { /* CPUID Fn8000_000A */
 	u32 asid_count;
-	bool next_rip, decode_assists, flush_by_asid, rdpru;
+	bool next_rip, decode_assists, flush_by_asid, pause_filter, pause_threshold, rdpru;
 };
 
 extern struct svm_features svm_features;

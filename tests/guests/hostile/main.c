@@ -2,7 +2,9 @@
  * garbage, triple: the guest stops as crashed.  hole, end: it stops with a report.
  * spin: runs until destroyed.
  * ports, msrs, apic-away, ipis, stack, tables, virtio: harmless, it survives or stops as its policy says.
- * reset: a port that legitimately ends a run. */
+ * reset: a port that legitimately ends a run.
+ * task: a hardware task switch, which an Intel processor leaves to the hypervisor: it survives, or stops with a
+ * report. */
 #include "tests/guests/lib/guest.h"
 
 static void load_no_idt(void)
@@ -51,8 +53,8 @@ static void run_spin(void)
 {
 	print("SPIN\n");
 	interrupts_off();
-	for (;;)
-		asm volatile("");
+	for (u64 i = 0;; i++) /* no exit, but a register that the monitor should see change */
+		WRITE_REG(cr2, i);
 }
 
 static void run_hole(void)
@@ -247,6 +249,8 @@ static void run_reset(void)
 	outb(0x64, 0xfe);
 }
 
+void task_switch(void);
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -254,7 +258,7 @@ static const struct {
 	{ "garbage", run_garbage }, { "triple", run_triple }, { "spin", run_spin }, { "hole", run_hole },
 	{ "end", run_end }, { "ports", run_ports }, { "msrs", run_msrs }, { "apic-away", run_apic_away },
 	{ "ipis", run_ipis }, { "stack", run_stack }, { "tables", run_tables },
-	{ "virtio", run_virtio }, { "reset", run_reset },
+	{ "virtio", run_virtio }, { "reset", run_reset }, { "task", task_switch },
 };
 
 int main(const char *line)
