@@ -71,6 +71,8 @@ enum syscall {
 	SYS_GUEST_START,   /* (id, const struct guest_params *, struct admission *) ERR_NOMEM: the last says why */
 	SYS_GUEST_CONTROL, /* (id, enum guest_control, argument) */
 	SYS_GUEST_VCPU_INFO, /* (id, index, struct vcpu_info *) */
+	SYS_GUEST_SCHEDULE, /* (id, weight, cap) as in guest_params, from now on */
+	SYS_GUEST_PIN,     /* (id, index, const struct cpu_set *) the host CPUs that a vCPU may use */
 	SYS_GUEST_VCPU_STATE, /* (id, index, struct vcpu_state *) of a moment at which the vCPU was outside */
 	SYS_GUEST_PEEK,    /* (id, gpa, buf, len) */
 	SYS_GUEST_OUTPUT,  /* (id, u64 *position, buf, len) what the guest wrote, as SYS_LOG_READ */
@@ -274,6 +276,7 @@ struct guest_params {
 	u64 memory;     /* bytes, a multiple of 4 KiB */
 	u32 vcpu_count;
 	u32 weight;     /* WEIGHT_MIN to WEIGHT_MAX */
+	u32 cap;        /* percent of a CPU for all vCPUs together, 0 to CAP_MAX; 0: none */
 	u32 memory_shares; /* 1 to MEMORY_SHARES_MAX: its claim, for each page */
 	u64 memory_min; /* bytes of frames that it is promised */
 	u64 memory_max; /* the most that it may have, 0: memory */
@@ -347,6 +350,7 @@ struct guest_info {
 	u32 starved;        /* 1: it waits for memory */
 	u32 vcpu_count;
 	u32 weight;
+	u32 cap;
 	u64 memory;         /* bytes of RAM promised */
 	u64 memory_min, memory_max; /* guest_params's */
 	u32 memory_shares;
@@ -390,6 +394,11 @@ struct vcpu_info {
 	u32 apic_id;
 	u64 run_ns;         /* CPU time in all */
 	u64 guest_ns;       /* of it, inside the guest */
+	u64 ready_ns;       /* behind other threads */
+	u64 capped_ns;      /* held because of its guest's cap */
+	u64 halted_ns;      /* asleep in HLT */
+	u32 latency[VCPU_BUCKETS]; /* wake-ups that waited [2^n, 2^(n+1)) TSC cycles for a CPU */
+	struct cpu_set pins; /* host CPUs that it may use */
 	u64 wakeups, migrations; /* counts */
 	u64 guest_cycles, exit_cycles; /* TSC cycles inside the guest, and outside in handling exits */
 	struct exit_counter exits[VCPU_REASONS];

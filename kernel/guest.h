@@ -13,6 +13,7 @@
 #include "kernel/lock.h"
 #include "kernel/log.h"
 #include "kernel/ring.h"
+#include "kernel/timer.h"
 
 struct process;
 struct thread;
@@ -22,7 +23,8 @@ struct vcpu;
 #define GUEST_STATE_MAX (64 * KIB) /* of serialised devices */
 
 /* Why vCPUs may not enter: bits of guest.hold. */
-enum guest_hold { HOLD_PAUSE = 1 << 0, HOLD_SAVE = 1 << 1, HOLD_STOP = 1 << 2, HOLD_MEMORY = 1 << 3 };
+enum guest_hold { HOLD_PAUSE = 1 << 0, HOLD_SAVE = 1 << 1, HOLD_STOP = 1 << 2, HOLD_MEMORY = 1 << 3,
+		  HOLD_CAP = 1 << 4 };
 
 struct guest {
 	u32 id;                    /* c: never used again within a boot */
@@ -56,6 +58,11 @@ struct guest {
 	u64 memory_wish;           /* g: struct guest_memory's, bytes, 0: none */
 	u64 memory_pressure;       /* g: the same */
 	struct memory_stats stats; /* g: what it says of its memory in this run */
+	struct {
+		u32 percent;       /* a: 0: none */
+		struct timer timer;
+		u64 due, looked, counted; /* its timer's */
+	} cap;
 	u64 ended_cycles;          /* a: run time of threads that ended, host TSC cycles */
 };
 

@@ -2,22 +2,10 @@
  * of about the same moment. */
 #include "kernel/clock.h"
 #include "kernel/guest.h"
+#include "kernel/guest_sched.h"
 #include "kernel/lib/string.h"
 #include "kernel/process.h"
 #include "kernel/vcpu.h"
-
-/* By the monitor, which alone lets a guest die: what is not dying keeps its vCPUs while its call lasts. */
-static u64 run_cycles(struct guest *g, u32 state)
-{
-	u64 sum = __atomic_load_n(&g->ended_cycles, __ATOMIC_RELAXED);
-
-	if (state == GUEST_OFF || state == GUEST_DYING)
-		return sum;
-	for (u32 i = 0; i < g->vcpu_count; i++)
-		if (g->vcpus[i]->thread)
-			sum += g->vcpus[i]->thread->sched.run_cycles;
-	return sum;
-}
 
 u64 guest_overhead(struct guest *g)
 {
@@ -45,8 +33,11 @@ u64 guest_saved_frames(void)
 	return frames;
 }
 
+/* By the monitor, which alone lets a guest die: what is not dying keeps its vCPUs while its call lasts. */
 void guest_info(struct guest *g, struct guest_info *info)
 {
+	bool is_there;
+
 	memset(info, 0, sizeof(*info));
 	spin_lock(&g->lock);
 	info->id = g->id;
@@ -57,16 +48,18 @@ void guest_info(struct guest *g, struct guest_info *info)
 	info->starts = g->starts;
 	info->starved = g->state == GUEST_RUNNING && g->hold & HOLD_MEMORY;
 	info->weight = g->params.weight;
+	info->cap = g->params.cap;
 	info->memory = g->params.memory;
 	info->memory_min = g->params.memory_min;
 	info->memory_max = g->params.memory_max;
 	info->memory_shares = g->params.memory_shares;
 	spin_unlock(&g->lock);
+	is_there = info->state != GUEST_OFF && info->state != GUEST_DYING;
 	info->vcpu_count = g->vcpu_count;
 	info->memory_used = g->gmem.private_pages * PAGE_SIZE;
 	info->memory_shared = g->gmem.shared_pages * PAGE_SIZE;
 	info->overhead = guest_overhead(g);
-	info->run_ns = clock_duration_ns(run_cycles(g, info->state));
+	info->run_ns = clock_duration_ns(is_there ? guest_run_cycles(g) : g->ended_cycles);
 	info->start_clock = g->start_clock;
 	info->first_insn_clock = g->first_insn_clock;
 	info->first_output_clock = g->first_output_clock;
@@ -98,9 +91,16 @@ void vcpu_info(struct vcpu *v, struct vcpu_info *info)
 	info->guest_cycles = v->guest_cycles;
 	info->exit_cycles = v->exit_cycles;
 	memcpy(info->exits, v->exits, sizeof(info->exits));
+	info->capped_ns = clock_duration_ns(v->capped_cycles);
+	info->halted_ns = clock_duration_ns(v->halted_cycles);
+	memcpy(info->latency, v->latency, sizeof(info->latency));
+	for (u32 i = 0; i < host_cpu_count; i++)
+		if (!v->pinned || cpu_set_has(&v->pins, i))
+			info->pins.word[i / 64] |= BIT(i % 64);
 	if (!t)
 		return;
 	info->run_ns = clock_duration_ns(t->sched.run_cycles);
+	info->ready_ns = clock_duration_ns(t->sched.ready_cycles);
 	info->wakeups = t->wakeups;
 	info->migrations = t->migrations;
 }

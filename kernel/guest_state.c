@@ -3,6 +3,7 @@
 #include "kernel/clock.h"
 #include "kernel/frame.h"
 #include "kernel/guest.h"
+#include "kernel/guest_sched.h"
 #include "kernel/heap.h"
 #include "kernel/lib/fmt.h"
 #include "kernel/lib/string.h"
@@ -20,6 +21,7 @@ void guest_kick(struct guest *g, u32 requests)
 
 static void free_vcpus(struct guest *g)
 {
+	guest_cap_end(g);
 	for (u32 i = 0; g->vcpus && i < g->vcpu_count; i++)
 		vcpu_put(g->vcpus[i]);
 	heap_free(g->vcpus, VCPU_MAX * sizeof(g->vcpus[0]));
@@ -82,7 +84,7 @@ static bool params_valid(const struct guest_params *p)
 {
 	return p->memory >= MIB && !(p->memory & ~PAGE_MASK) && p->memory < GMEM_TOP / 2 && p->vcpu_count &&
 	       p->vcpu_count <= VCPU_MAX && p->weight >= WEIGHT_MIN && p->weight <= WEIGHT_MAX &&
-	       guest_memory_valid(p);
+	       p->cap <= CAP_MAX && guest_memory_valid(p);
 }
 
 /* The console keeps what earlier runs wrote; a line parts them. */
@@ -132,6 +134,7 @@ int guest_start(struct guest *g, const struct guest_params *params, struct admis
 	spin_unlock(&g->lock);
 	mark_run(g);
 	log_limited(&g->log_limit, LOG_INFO, "guest %u %s: started", g->id, g->name);
+	guest_cap(g, params->cap);
 	process_start(p);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "arch/x86_64/registers.h"
 #include "kernel/cpuid.h"
 #include "kernel/kvmclock.h"
+#include "kernel/steal.h"
 #include "kernel/vcpu.h"
 
 #define MSR_PLATFORM_ID 0x17u
@@ -25,6 +26,7 @@
 #define MSR_KVM_SYSTEM_OLD 0x12u
 #define MSR_KVM_WALL 0x4b564d00u
 #define MSR_KVM_SYSTEM 0x4b564d01u
+#define MSR_KVM_STEAL 0x4b564d03u
 
 #define MTRR_CAP 0x508     /* eight variable ranges, fixed ranges, write combining */
 #define MTRR_ENABLE (1u << 11)
@@ -253,6 +255,7 @@ int msr_guest_read(struct vcpu *v, u32 msr, u64 *value)
 	case MSR_MISC_ENABLE: *value = v->msrs.misc_enable; return 0;
 	case MSR_KVM_WALL_OLD: case MSR_KVM_WALL: *value = v->msrs.kvm_wall_clock; return 0;
 	case MSR_KVM_SYSTEM_OLD: case MSR_KVM_SYSTEM: *value = v->msrs.kvm_system_time; return 0;
+	case MSR_KVM_STEAL: *value = v->msrs.kvm_steal; return 0;
 	case MSR_EFER: return efer_read(v, value);
 	case MSR_TSC_AUX:
 		*value = v->msrs.tsc_aux;
@@ -280,6 +283,7 @@ int msr_guest_write(struct vcpu *v, u32 msr, u64 value)
 		return 0;
 	case MSR_KVM_WALL_OLD: case MSR_KVM_WALL: return kvmclock_set_wall(v, value);
 	case MSR_KVM_SYSTEM_OLD: case MSR_KVM_SYSTEM: return kvmclock_set_system(v, value);
+	case MSR_KVM_STEAL: return steal_set(v, value);
 	case MSR_EFER: return efer_write(v, value);
 	case MSR_TSC_AUX: return tsc_aux_write(v, value);
 	case MSR_PAT: return hardware_write(v, msr, value, types_ok(value, true));

@@ -257,9 +257,9 @@ void thread_activate(struct thread *t)
 	vcpu_on_cpu(t);
 }
 
-void thread_deactivate(struct thread *t)
+void thread_deactivate(struct thread *t, bool ready)
 {
-	vcpu_off_cpu(host_cpu(), t);
+	vcpu_off_cpu(host_cpu(), t, ready);
 }
 
 void thread_exited(struct thread *t)

@@ -82,6 +82,22 @@ static void enqueue(struct host_cpu *cpu, struct thread *t, enum sched_join how)
 		host_cpu_kick(cpu->arch.index);
 }
 
+/* An interrupt came for a vCPU that was preempted.  A thread that is on its way between queues, or not begun, or
+ * gone, is linked in none. */
+static void boost(struct thread *t)
+{
+	struct host_cpu *cpu = host_cpus[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
+	bool look;
+
+	if (!list_linked(&t->sched.queued))
+		return;
+	spin_lock(&cpu->queue_lock);
+	look = t->cpu == cpu->arch.index && list_linked(&t->sched.queued) && sched_queue_boost(&cpu->queue, &t->sched);
+	spin_unlock(&cpu->queue_lock);
+	if (look && !__atomic_exchange_n(&cpu->resched, 1, __ATOMIC_SEQ_CST))
+		host_cpu_kick(cpu->arch.index);
+}
+
 void thread_wake(struct thread *t)
 {
 	u32 state = __atomic_load_n(&t->state, __ATOMIC_SEQ_CST);
@@ -89,7 +105,9 @@ void thread_wake(struct thread *t)
 	for (;;) {
 		u32 next = state == THREAD_BLOCKED ? THREAD_READY : THREAD_WOKEN;
 
-		if (state == THREAD_READY || state == THREAD_WOKEN)
+		if (state == THREAD_READY)
+			return boost(t);
+		if (state == THREAD_WOKEN)
 			return;
 		if (__atomic_compare_exchange_n(&t->state, &state, next, false, __ATOMIC_SEQ_CST,
 						__ATOMIC_SEQ_CST))
@@ -131,6 +149,8 @@ static struct thread *pick_own(struct host_cpu *cpu)
 	t = thread_of(sched_queue_pick(&cpu->queue, rdtsc()));
 	if (t)
 		cpu->slice_end = sched_queue_look(&cpu->queue);
+	if (t && !thread_may_use(t, cpu->arch.index)) /* pinned elsewhere meanwhile: it goes after its next step */
+		cpu->resched = 1;
 	spin_unlock(&cpu->queue_lock);
 	return t;
 }
@@ -259,9 +279,9 @@ static bool block(struct thread *t)
 /* t, which ran until now, goes where it belongs.  Once it is in a queue or BLOCKED another CPU may have it. */
 static void switch_out(struct host_cpu *cpu, struct thread *t, enum step why)
 {
-	bool stays = (why == STEP_AGAIN || why == STEP_YIELD) && thread_may_use(t, cpu->arch.index);
+	bool ready = why == STEP_AGAIN || why == STEP_YIELD, stays = ready && thread_may_use(t, cpu->arch.index);
 
-	thread_deactivate(t);
+	thread_deactivate(t, ready);
 	cpu->current = NULL;
 	if (stays)
 		t->state = THREAD_READY;

@@ -10,7 +10,7 @@ u64 sched_front = SCHED_FIRST_CLOCK;
 void sched_times_init(u64 ms)
 {
 	sched_times = (struct sched_times){ .slice = 2 * ms, .wake = ms / 2, .min_run = ms / 10, .alone = 1000 * ms,
-					    .apart = 4 * ms, .limit = 8 * ms, .balance = 8 * ms };
+					    .apart = 4 * ms, .limit = 20 * ms, .balance = 8 * ms };
 }
 
 void sched_entity_init(struct sched_entity *e, u32 weight)
@@ -135,6 +135,16 @@ bool sched_queue_join(struct sched_queue *q, struct sched_entity *e, enum sched_
 	return first || e->deadline == URGENT;
 }
 
+bool sched_queue_boost(struct sched_queue *q, struct sched_entity *e)
+{
+	if (e->deadline == URGENT || (s64)(e->vruntime - q->clock) > 0)
+		return false;
+	unlink(q, e);
+	e->deadline = URGENT;
+	insert(q, e);
+	return true;
+}
+
 void sched_queue_remove(struct sched_queue *q, struct sched_entity *e)
 {
 	unlink(q, e);
@@ -156,7 +166,8 @@ struct sched_entity *sched_queue_pick(struct sched_queue *q, u64 now)
 	if (!e)
 		return NULL;
 	unlink(q, e);
-	e->ready_cycles += (s64)(now - e->ready_since) > 0 ? now - e->ready_since : 0;
+	e->waited = (s64)(now - e->ready_since) > 0 ? now - e->ready_since : 0;
+	e->ready_cycles += e->waited;
 	if (e->deadline == URGENT)
 		e->deadline = e->vruntime + scaled(sched_times.wake, e->weight);
 	q->running = e;

@@ -37,6 +37,7 @@ struct sched_entity {
 	u64 run_cycles;       /* q */
 	u64 ready_cycles;     /* q: spent ready, behind others */
 	u64 ready_since;      /* q: TSC */
+	u64 waited;           /* q: ready time before it ran last */
 	bool woken;           /* q: ready since a wake-up, not since a preemption or a move */
 };
 
@@ -76,6 +77,10 @@ void sched_queue_account(struct sched_queue *q, u64 now);
 
 /* Makes e ready here; it is in no queue.  True: the CPU should look. */
 bool sched_queue_join(struct sched_queue *q, struct sched_entity *e, enum sched_join how, u64 now) must_check;
+
+/* Something came for e, which is ready here: unless it had its share it goes first, as after a sleep.  True: the
+ * CPU should look. */
+bool sched_queue_boost(struct sched_queue *q, struct sched_entity *e) must_check;
 
 /* A ready one leaves for another queue. */
 void sched_queue_remove(struct sched_queue *q, struct sched_entity *e);

@@ -52,6 +52,8 @@ const struct syscall_entry syscall_table[SYSCALL_COUNT] = {
 	MONITOR(SYS_GUEST_START, guest_start),
 	MONITOR(SYS_GUEST_CONTROL, guest_control),
 	MONITOR(SYS_GUEST_VCPU_INFO, guest_vcpu_info),
+	MONITOR(SYS_GUEST_SCHEDULE, guest_schedule),
+	MONITOR(SYS_GUEST_PIN, guest_pin),
 	MONITOR(SYS_GUEST_VCPU_STATE, guest_vcpu_state),
 	MONITOR(SYS_GUEST_PEEK, guest_peek),
 	MONITOR(SYS_GUEST_OUTPUT, guest_output),

@@ -77,6 +77,8 @@ SYSCALL_HANDLER(guest_definition);
 SYSCALL_HANDLER(guest_start);
 SYSCALL_HANDLER(guest_control);
 SYSCALL_HANDLER(guest_vcpu_info);
+SYSCALL_HANDLER(guest_schedule);
+SYSCALL_HANDLER(guest_pin);
 SYSCALL_HANDLER(guest_vcpu_state);
 SYSCALL_HANDLER(guest_peek);
 SYSCALL_HANDLER(guest_output);

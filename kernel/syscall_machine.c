@@ -57,6 +57,7 @@ SYSCALL_HANDLER(vcpu_run)
 			return ERR_STATE; /* a thread keeps its vCPU, and a vCPU its thread */
 		t->vcpu = v;
 		t->sched.next_weight = t->process->guest->params.weight;
+		t->pins = v->pinned ? &v->pins : NULL;
 	}
 	t->step = vcpu_step;
 	return SYSCALL_STEP;

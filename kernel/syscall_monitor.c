@@ -2,6 +2,7 @@
 #include "arch/x86_64/virt.h"
 #include "kernel/file.h"
 #include "kernel/guest.h"
+#include "kernel/guest_sched.h"
 #include "kernel/host_info.h"
 #include "kernel/log.h"
 #include "kernel/monitor.h"
@@ -178,6 +179,27 @@ SYSCALL_HANDLER(guest_vcpu_info)
 		return ERR_NOENT;
 	vcpu_info(v, &info);
 	return process_write(t->process, a[2], &info, sizeof(info));
+}
+
+SYSCALL_HANDLER(guest_schedule)
+{
+	struct guest *g = guest_of(a[0]);
+
+	if (!is_there(g))
+		return g ? ERR_STATE : ERR_NOENT;
+	return a[1] > UINT32_MAX || a[2] > UINT32_MAX ? ERR_INVAL : guest_schedule(g, (u32)a[1], (u32)a[2]);
+}
+
+SYSCALL_HANDLER(guest_pin)
+{
+	struct vcpu *v = vcpu_of(a[0], a[1]);
+	struct cpu_set set;
+
+	if (!v)
+		return ERR_NOENT;
+	if (process_read(t->process, &set, a[2], sizeof(set)))
+		return ERR_FAULT;
+	return guest_pin(v->guest, v->index, &set);
 }
 
 SYSCALL_HANDLER(guest_vcpu_state)

@@ -75,9 +75,10 @@ void sched_log_changed(void);
 /* Brings the run_cycles of cpu's current thread up to date. */
 void sched_account(struct host_cpu *cpu);
 
-/* ---- what the scheduler asks of process.c: t comes to this CPU, leaves it, is at its end ---- */
+/* ---- what the scheduler asks of process.c: t comes to this CPU, leaves it (ready: it could
+ * go on), is at its end ---- */
 void thread_activate(struct thread *t);
-void thread_deactivate(struct thread *t);
+void thread_deactivate(struct thread *t, bool ready);
 void thread_exited(struct thread *t);
 
 #endif

@@ -34,7 +34,7 @@ static void reset_registers(struct vcpu *v)
 	v->page->rip = 0xfff0;
 	v->page->rflags = RFLAGS_FIXED;
 	v->event.valid = false;
-	v->nmi_pending = false;
+	v->nmi_pending = v->unhalted = false;
 }
 
 struct vcpu *vcpu_create(struct guest *g, u32 index)

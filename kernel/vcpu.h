@@ -26,6 +26,8 @@ enum vcpu_request {
 	REQUEST_STOP = 1 << 6,   /* the guest's run ends: do not enter any more */
 	REQUEST_RESUMED = 1 << 7, /* the guest was paused: its clock says so */
 	REQUEST_SHOW = 1 << 8,   /* bring up to date what other CPUs see of its registers */
+	REQUEST_STEAL = 1 << 9,  /* it was away from its CPU: its steal time says so */
+	REQUEST_UNHALT = 1 << 10, /* another vCPU ends its HLT, this or the next */
 };
 
 #define VCPU_FETCHES 8 /* a power of two */
@@ -52,6 +54,8 @@ struct vcpu {
 	bool entered;            /* o, was in the guest since its creation */
 	u64 generation;          /* o, of the guest memory's translations that it may have cached */
 	struct timer timer;      /* o, the local APIC's */
+	struct cpu_set pins;     /* a: host CPUs that it may use, if pinned */
+	bool pinned;             /* the monitor's */
 
 	/* The code pages of the last fetches, by RIP's page, and the guest's table entries that led to them: good as
 	 * long as those have these values.  o */
@@ -71,14 +75,23 @@ struct vcpu {
 	u64 left_at;             /* host TSC when its thread left a CPU */
 	u64 guest_cycles, exit_cycles;
 	struct exit_counter exits[VCPU_REASONS];
+	u64 ready_before;        /* its thread's ready_cycles when that left a CPU */
+	u64 halted_cycles, capped_cycles; /* asleep in HLT; held by its guest's cap */
+	u32 latency[VCPU_BUCKETS]; /* wake-ups by their wait for a CPU */
+	u64 stolen_cycles;       /* ready or held by the cap, since its creation */
+	bool capped;             /* it is held by the cap, and by nothing else */
 
+	bool unhalted;           /* o, REQUEST_UNHALT came: HLT does not wait */
+	u32 steal_version;       /* o, what the guest's steal time structure holds */
+	bool steal_marked;       /* o, that says preempted */
+	u64 steal_from, steal_told; /* o, stolen_cycles when the guest enabled it; when it was told last */
 	u32 kvmclock_version;    /* o, what the guest's time structure holds; even */
 
 	/* MSRs that neither the hardware nor the local APIC holds; o */
 	struct vcpu_msrs {
 		u64 mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
 		u64 misc_enable, tsc_aux, tsc_adjust;
-		u64 kvm_wall_clock, kvm_system_time;
+		u64 kvm_wall_clock, kvm_system_time, kvm_steal;
 	} msrs;
 };
 

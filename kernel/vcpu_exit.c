@@ -3,6 +3,7 @@
 
 #include "arch/x86_64/registers.h"
 #include "kernel/guest.h"
+#include "kernel/hypercall.h"
 #include "kernel/lib/insn.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
@@ -12,7 +13,6 @@
 #define VECTOR_UD 6
 #define VECTOR_GP 13
 #define VECTOR_MC 18
-#define HYPERCALL_NONE (-1000ll) /* KVM_ENOSYS */
 
 static enum insn_mode insn_mode_of(u32 mode)
 {
@@ -244,6 +244,18 @@ static enum step exit_halt(struct vcpu *v, const struct virt_exit *exit)
 	return STEP_AGAIN;
 }
 
+static enum step exit_hypercall(struct vcpu *v, const struct virt_exit *exit)
+{
+	struct virt_code code;
+	u64 result;
+
+	virt->code(v->hw, v->page, &code);
+	result = (u64)hypercall(v, code.mode, code.cpl);
+	v->page->gpr[GPR_RAX] = code.mode == MODE_LONG ? result : (u32)result;
+	vcpu_advance(v, exit->insn_len ? exit->insn_len : 3);
+	return STEP_AGAIN;
+}
+
 enum step vcpu_exit_refused(struct vcpu *v, const struct virt_exit *exit)
 {
 	vcpu_report(v, exit);
@@ -304,10 +316,7 @@ enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 	case REASON_WINDOW: return STEP_AGAIN;
 	case REASON_DR: return STEP_AGAIN; /* the back end has loaded them */
 	case REASON_PAUSE: return STEP_YIELD;
-	case REASON_HYPERCALL:
-		v->page->gpr[GPR_RAX] = (u64)HYPERCALL_NONE;
-		vcpu_advance(v, exit->insn_len ? exit->insn_len : 3);
-		return STEP_AGAIN;
+	case REASON_HYPERCALL: return exit_hypercall(v, exit);
 	case REASON_EXCEPTION: return exit_exception(v, exit);
 	case REASON_XSETBV: return exit_xsetbv(v, exit);
 	case REASON_INVALID_OPCODE: return fault(v, VECTOR_UD);

@@ -6,6 +6,7 @@
 #include "kernel/clock.h"
 #include "kernel/guest.h"
 #include "kernel/kvmclock.h"
+#include "kernel/steal.h"
 #include "kernel/vcpu_exit.h"
 
 #define OPCODE_HLT 0xf4
@@ -21,26 +22,50 @@ static void vcpu_load(struct host_cpu *cpu, struct vcpu *v)
 	v->cpu = cpu->arch.index;
 }
 
-void vcpu_off_cpu(struct host_cpu *cpu, struct thread *t)
+void vcpu_off_cpu(struct host_cpu *cpu, struct thread *t, bool ready)
 {
 	if (cpu->loaded)
 		virt->leave(cpu->loaded->hw);
 	cpu->loaded = NULL;
-	if (t->vcpu)
-		t->vcpu->left_at = rdtsc();
+	if (!t->vcpu)
+		return;
+	t->vcpu->left_at = rdtsc();
+	t->vcpu->ready_before = t->sched.ready_cycles;
+	if (ready)
+		steal_preempted(t->vcpu);
+}
+
+static u32 bucket_of(u64 cycles)
+{
+	return cycles ? MIN(63 - (u32)__builtin_clzll(cycles), VCPU_BUCKETS - 1) : 0;
 }
 
 void vcpu_on_cpu(struct thread *t)
 {
 	struct vcpu *v = t->vcpu;
+	u64 away, ready, asleep;
 
-	if (v && v->exited_at)
-		v->exited_at += rdtsc() - v->left_at;
+	if (!v)
+		return;
+	away = rdtsc() - v->left_at;
+	ready = t->sched.ready_cycles - v->ready_before;
+	asleep = away - MIN(away, ready);
+	v->stolen_cycles += ready + (v->capped ? asleep : 0);
+	if (v->capped)
+		v->capped_cycles += asleep;
+	else if (v->activity == ACTIVITY_HALT)
+		v->halted_cycles += asleep;
+	if (t->sched.woken)
+		v->latency[bucket_of(t->sched.waited)]++;
+	if (v->exited_at)
+		v->exited_at += away;
+	if (v->msrs.kvm_steal && (v->steal_marked || v->stolen_cycles != v->steal_told))
+		__atomic_or_fetch(&v->requests, REQUEST_STEAL, __ATOMIC_RELAXED);
 }
 
 static void unpark(struct vcpu *v)
 {
-	v->parked = false;
+	v->parked = v->capped = false;
 	__atomic_sub_fetch(&v->guest->parked, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -55,6 +80,7 @@ void vcpu_detach(struct thread *t)
 	__atomic_store_n(&v->thread, NULL, __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&v->guest->ended_cycles, t->sched.run_cycles, __ATOMIC_RELAXED);
 	t->vcpu = NULL;
+	t->pins = NULL;
 }
 
 enum step vcpu_return(struct thread *t, s64 result)
@@ -88,6 +114,10 @@ static void take_requests(struct vcpu *v)
 		kvmclock_resumed(v);
 	if (requests & REQUEST_SHOW)
 		show(v);
+	if (requests & REQUEST_STEAL)
+		steal_update(v);
+	if (requests & REQUEST_UNHALT)
+		v->unhalted = true;
 }
 
 /* Who saw in_guest set only kicked, and the kick is spent: its request must be seen now.  The fence keeps the
@@ -105,6 +135,7 @@ static enum step park(struct vcpu *v)
 		v->parked = true;
 		guest_parked(v->guest);
 	}
+	v->capped = v->guest->hold == HOLD_CAP;
 	return may_block(v);
 }
 
@@ -131,7 +162,7 @@ static void take_intack(struct vcpu *v)
 /* Does anything end HLT?  (An interrupt does so only with IF set: APM 3, HLT.) */
 static bool wakes_halt(struct vcpu *v)
 {
-	if (v->nmi_pending || v->event.valid)
+	if (v->nmi_pending || v->event.valid || v->unhalted)
 		return true;
 	if (!(v->page->rflags & RFLAGS_IF))
 		return false;
@@ -217,7 +248,8 @@ static inline bool anything_waits(const struct vcpu *v)
 	       (v->activity != ACTIVITY_RUN);
 }
 
-static enum step prepare(struct thread *t, struct vcpu *v)
+/* Apart from the loop, which keeps its registers for the way without it. */
+static __attribute__((noinline)) enum step prepare(struct thread *t, struct vcpu *v)
 {
 	if (v->requests)
 		take_requests(v);
@@ -235,13 +267,9 @@ static enum step prepare(struct thread *t, struct vcpu *v)
 		if (v->activity == ACTIVITY_WAIT_SIPI || !wakes_halt(v))
 			return may_block(v);
 		v->activity = ACTIVITY_RUN;
+		v->unhalted = false;
 	}
 	return deliver(t, v);
-}
-
-static u32 bucket_of(u64 cycles)
-{
-	return cycles ? MIN(63 - (u32)__builtin_clzll(cycles), VCPU_BUCKETS - 1) : 0;
 }
 
 /* The last exit's cost is known when the guest is entered again. */

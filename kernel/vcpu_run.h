@@ -9,9 +9,9 @@
 /* The step of a thread in SYS_VCPU_RUN: enters the guest once and handles its exit. */
 enum step vcpu_step(struct thread *t);
 
-/* t leaves this CPU or comes to one: its vCPU leaves the processor with it, and the time between, asleep or
- * behind others, is no exit's cost. */
-void vcpu_off_cpu(struct host_cpu *cpu, struct thread *t);
+/* t leaves this CPU (ready: it could go on) or comes to one: its vCPU leaves the processor with it, and the time
+ * between, asleep or behind others, is no exit's cost. */
+void vcpu_off_cpu(struct host_cpu *cpu, struct thread *t, bool ready);
 void vcpu_on_cpu(struct thread *t);
 
 /* t will not run its vCPU any more. */

@@ -360,10 +360,33 @@ int sys_guest_memory(u32 id, struct guest_memory *memory)
 	return 0;
 }
 
+int sys_guest_schedule(u32 id, u32 weight, u32 cap)
+{
+	struct fake_guest *g = by_id(id);
+
+	if (!g)
+		return ERR_NOENT;
+	g->schedule = weight | (u64)cap << 32;
+	return 0;
+}
+
+int sys_guest_pin(u32 id, u32 index, const struct cpu_set *set)
+{
+	struct fake_guest *g = by_id(id);
+
+	if (!g)
+		return ERR_NOENT;
+	g->pins = *set;
+	return 0;
+}
+
 int sys_guest_vcpu_info(u32 id, u32 index, struct vcpu_info *info)
 {
 	memset(info, 0, sizeof(*info));
 	info->cpu = 1023;
+	info->latency[10] = 99;
+	info->latency[20] = 1;
+	info->ready_ns = info->halted_ns = UINT64_MAX / 4;
 	info->apic_id = index;
 	info->run_ns = info->guest_ns = UINT64_MAX / 4;
 	info->wakeups = info->migrations = UINT64_MAX / 4;

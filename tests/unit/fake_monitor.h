@@ -16,6 +16,8 @@ struct fake_guest {
 	char input[65536];
 	size_t input_len;
 	size_t input_room;  /* how many bytes the next calls take */
+	u64 schedule;       /* of sys_guest_schedule: weight, and cap << 32 */
+	struct cpu_set pins; /* of sys_guest_pin */
 	u32 last_control;   /* enum guest_control */
 	u64 last_argument;
 	u32 control_count;

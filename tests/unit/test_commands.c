@@ -4,6 +4,7 @@
  * vmm/monitor/commands_host.c
  * vmm/monitor/commands_inspect.c vmm/monitor/commands_lifecycle.c vmm/monitor/commands_test.c
  * vmm/monitor/commands_ledger.c
+ * vmm/monitor/commands_sched.c vmm/monitor/top.c
  * vmm/monitor/commands_vcpus.c vmm/monitor/complete.c vmm/monitor/configuration.c vmm/monitor/console.c
  * vmm/monitor/definitions.c vmm/monitor/editor.c vmm/monitor/events.c vmm/monitor/guests.c
  * vmm/monitor/loglines.c vmm/monitor/output.c vmm/monitor/policy.c vmm/monitor/replay.c vmm/monitor/start.c
@@ -86,7 +87,12 @@ static void test_bad_arguments(void **state)
 		"dumpmem web 0xffffffffffffffff 1", "dumpmem web 99999999999999999999 1", "dumpmem web 1G 16",
 		"inject-nmi no", "inject-nmi db", "test-hook web", "test-hook no crash", "test-hook db crash",
 		"test-hook web explode", "crash-monitor x", "poweroff x", "poweroff", "poweroff --forc",
-		"reboot-host", "reboot-host --force x", MANY_WORDS,
+		"reboot-host", "reboot-host --force x", "top x", "schedinfo", "schedinfo no", "schedinfo db",
+		"schedinfo web weight", "schedinfo web weight=", "schedinfo web weight=63", "schedinfo web weight=1025",
+		"schedinfo web cap=6401", "schedinfo web cap=-1", "schedinfo web cap=1 x=2", "schedinfo web weightx=99",
+		"vcpupin web 0", "vcpupin db 0 all", "vcpupin web 2 all", "vcpupin web x all", "vcpupin web 0 ,",
+		"vcpupin web 0 2", "vcpupin web 0 1-0", "vcpupin web 0 0,", "vcpupin web 0 0-", "vcpupin web 0 -1",
+		"vcpupin web 0 ''", "domstats", "domstats no", MANY_WORDS,
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(lines); i++)
@@ -298,6 +304,29 @@ static void test_host(void **state)
 	expect("help vmexit", "-H adds");
 }
 
+static void test_sched(void **state)
+{
+	web->info.weight = 300;
+	expect("schedinfo web cap=150", "weight            300\r\ncap               150 % of a CPU\r\n");
+	assert_int_equal(web->schedule, 300 | 150ull << 32);
+	expect("schedinfo web weight=1024 cap=0", "cap               none\r\n");
+	assert_int_equal(web->schedule, 1024);
+	web->schedule = 0;
+	expect("schedinfo web", "weight            300\r\n");
+	assert_int_equal(web->schedule, 0); /* only asked */
+	fake.host.cpu_count = 140;
+	assert_string_equal(fake_run("vcpupin web 1 0,2-3,127-130"), "");
+	assert_int_equal(web->pins.word[0], 0xd);
+	assert_int_equal(web->pins.word[1], 1ull << 63);
+	assert_int_equal(web->pins.word[2], 7);
+	fake_run("vcpupin web 1 all");
+	assert_int_equal(web->pins.word[15], ~0ull);
+	fake.host.tsc_hz = 1000000000;
+	expect("vcpuinfo web", "  vCPU 0: 50 % 2.0 us, 99 % 2.0 us, 99.9 % 2.0 ms\r\n");
+	expect("domstats web", "weight=300\r\n");
+	expect("domstats web", "vcpu.1.exits=");
+}
+
 /* No line may be wider than the terminal; only two show text whose length is not Quire's. */
 static void test_width(void **state)
 {
@@ -315,7 +344,7 @@ static void test_width(void **state)
 	for (u32 i = 0; i < command_table_count; i++) {
 		const struct command *c = &command_table[i];
 
-		if (strcmp(c->name, "console") == 0 || strcmp(c->name, "crash-monitor") == 0)
+		if (strcmp(c->name, "console") == 0 || strcmp(c->name, "crash-monitor") == 0 || strcmp(c->name, "top") == 0)
 			continue;
 		for (int form = 0; form < 5; form++) {
 			static const char *const forms[] = { "%s", "%s " LONG_NAME, "%s " LONG_NAME " -H",
@@ -369,6 +398,7 @@ int main(void)
 		cmocka_unit_test_setup(test_power, setup),
 		cmocka_unit_test_setup(test_inspection, setup),
 		cmocka_unit_test_setup(test_host, setup),
+		cmocka_unit_test_setup(test_sched, setup),
 		cmocka_unit_test_setup(test_width, setup),
 		cmocka_unit_test_setup(test_units, setup),
 	};

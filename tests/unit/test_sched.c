@@ -41,7 +41,7 @@ void monitor_raise(u32 events) { }
 hpa_t space_kernel_root(void) { return (hpa_t){ 0 }; }
 void space_switch(hpa_t root) { }
 void thread_activate(struct thread *t) { }
-void thread_deactivate(struct thread *t) { }
+void thread_deactivate(struct thread *t, bool ready) { }
 void thread_exited(struct thread *t) { }
 
 static void on_interrupt(u32 vector)

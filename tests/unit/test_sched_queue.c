@@ -291,6 +291,12 @@ static void test_eight_on_two(void **state)
 		assert_in_range(apart + 100, 0, 200);
 	}
 	assert_int_equal(idle_with_work, 0);
+	bodies[0].t.sched.next_weight = 1024;
+	mark();
+	run_until(now + 6000 * MS);
+	print_message("64 made 1024: %ld us, 1024: %ld us\n", (long)(ran(&bodies[0]) / 1000),
+		      (long)(ran(&bodies[7]) / 1000));
+	assert_in_range(ran(&bodies[0]) * 1000 / ran(&bodies[7]), 985, 1015);
 }
 
 static void test_sleeper_among_four(void **state)
@@ -307,7 +313,7 @@ static void test_sleeper_among_four(void **state)
 }
 
 #define SCENARIOS 10000
-#define OFF_MAX (50 * MS) /* however long it runs: what moves between CPUs is behind or ahead meanwhile */
+#define OFF_MAX (40 * MS) /* however long it runs: what moves between CPUs is behind or ahead meanwhile */
 
 /* Sleepers that want less than their shares. */
 static u32 random_mix(u32 n)
@@ -427,6 +433,39 @@ static void test_pins_are_kept(void **state)
 		assert_in_range(ran(&bodies[i]), 970 * MS, 1030 * MS);
 }
 
+/* An interrupt for one that was preempted: it runs at once while it is owed time, and not at all sooner when not. */
+static void test_boost(void **state)
+{
+	u32 boosted = 0, refused = 0;
+
+	seed = 8;
+	begin(1);
+	for (u32 i = 0; i < 5; i++)
+		add(256, NEVER, 0);
+	run_until(now + 100 * MS);
+	mark();
+	for (u32 n = 0; n < 2000; n++) {
+		struct sched_entity *e = &bodies[0].t.sched;
+		bool owed;
+
+		run_until(now + 1 * MS + random_below(3 * MS));
+		owed = (s64)(e->vruntime - cpus[0].queue.clock) <= 0;
+		if (cpus[0].queue.running == e)
+			continue;
+		assert_int_equal(sched_queue_boost(&cpus[0].queue, e), owed);
+		refused += !owed;
+		if (!owed)
+			continue;
+		go_on(0);
+		run_until(now + 150 * US);
+		assert_ptr_equal(cpus[0].queue.running, e);
+		boosted++;
+	}
+	assert_true(boosted > 300 && refused > 100);
+	for (u32 i = 0; i < 5; i++) /* and nobody gains by it */
+		assert_in_range(ran(&bodies[i]), ran(&bodies[1]) * 99 / 100, ran(&bodies[1]) * 101 / 100);
+}
+
 static void test_new_weight(void **state)
 {
 	seed = 7;
@@ -447,7 +486,7 @@ int main(void)
 		cmocka_unit_test(test_eight_on_two), cmocka_unit_test(test_sleeper_among_four),
 		cmocka_unit_test(test_random), cmocka_unit_test(test_wider_than_a_cpu),
 		cmocka_unit_test(test_sleep_earns_nothing), cmocka_unit_test(test_naps_earn_nothing),
-		cmocka_unit_test(test_pins_are_kept), cmocka_unit_test(test_new_weight),
+		cmocka_unit_test(test_pins_are_kept), cmocka_unit_test(test_new_weight), cmocka_unit_test(test_boost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -262,6 +262,16 @@ int sys_guest_vcpu_info(u32 id, u32 index, struct vcpu_info *info)
 	return (int)CALL3(SYS_GUEST_VCPU_INFO, id, index, info);
 }
 
+int sys_guest_schedule(u32 id, u32 weight, u32 cap)
+{
+	return (int)CALL3(SYS_GUEST_SCHEDULE, id, weight, cap);
+}
+
+int sys_guest_pin(u32 id, u32 index, const struct cpu_set *set)
+{
+	return (int)CALL3(SYS_GUEST_PIN, id, index, set);
+}
+
 int sys_guest_vcpu_state(u32 id, u32 index, struct vcpu_state *state)
 {
 	return (int)CALL3(SYS_GUEST_VCPU_STATE, id, index, state);

@@ -16,12 +16,24 @@
 	"  autostart    on or off: start it when Quire starts (off)\n" \
 	"  balloon      yes or no: a memory balloon, for 'setmem' (yes)\n" \
 	"  weight       64 to 1024: its part of the processors' time (256)\n" \
+	"  cap          0 to 6400: at most so many percent of a CPU, 0 for no limit (0)\n" \
 	"  on-poweroff  destroy, restart or pause, when it turned itself off (destroy)\n" \
 	"  on-reboot    the same, when it reset itself (restart)\n" \
 	"  on-crash     the same, when it failed (destroy)\n" \
 	"Files are those that 'files' shows. Values with blanks are quoted:\n" \
 	"  define web kernel=bzImage cmdline=\"console=ttyS0 quiet\"\n" \
 	"The definition lasts until Quire ends; to keep it, put it into quire.conf.\n"
+
+#define TOP_HELP \
+	"CPU and READY are parts of one CPU's time, since the last table: running, and\n" \
+	"kept from running by others or by a cap. The first table is of the whole time.\n"
+
+#define SCHEDINFO_HELP \
+	"weight is 64 to 1024, against other guests' (256); cap is 0 to 6400, percent of\n" \
+	"a CPU for all processors of the guest together, 0 for none. Until it is off.\n"
+
+#define VCPUINFO_HELP \
+	"READY is time kept from running by others or by a cap, HALTED asleep in HLT.\n"
 
 #define HOOK_HELP \
 	"A test hook: does harm on purpose, to that guest only.\n" \
@@ -80,7 +92,16 @@ const struct command command_table[] = {
 	  "the guest ends: its next start goes by its definition again.\n", commands_memtune },
 	{ "freecell", "", 0, 0, "who uses how much of the host's memory", NULL, commands_freecell },
 	{ "cpuinfo", "", 0, 0, "the host's processors and their load", NULL, commands_cpuinfo },
-	{ "vcpuinfo", "NAME", 1, 1, "a guest's processors", NULL, commands_vcpuinfo },
+	{ "top", "", 0, 0, "who uses the processors, each second; q leaves", TOP_HELP, commands_top },
+	{ "schedinfo", "NAME [weight=N] [cap=N]", 1, 3, "a guest's part of the processors", SCHEDINFO_HELP,
+	  commands_schedinfo },
+	{ "vcpuinfo", "NAME", 1, 1, "a guest's processors", VCPUINFO_HELP, commands_vcpuinfo },
+	{ "vcpupin", "NAME VCPU CPUS", 3, 3, "the host's CPUs that a guest's processor may use",
+	  "CPUS is a list as 0,2-3, or all. Holds until the guest is off.\n", commands_vcpupin },
+	{ "domstats", "NAME", 1, 1, "a guest's counters, for programs",
+	  "Lines KEY=VALUE: times in nanoseconds, sizes in bytes, the rest counts. clock is\n"
+	  "the time since Quire started; waited.C: wake-ups that waited C to 2C cycles, of\n"
+	  "which there are tsc-hz in a second, for a CPU.\n", commands_domstats },
 	{ "vmexit", "NAME [-H]", 1, 2, "why a guest left guest mode: counts and cycles",
 	  "Cycles are the time stamp counter's, from the exit to the next entry.\n"
 	  "-H adds a histogram for each reason.\n", commands_vmexit },

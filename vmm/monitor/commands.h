@@ -46,8 +46,16 @@ void commands_reboot_host(int argc, char **argv);
 /* commands_ledger.c */
 void commands_memtune(int argc, char **argv);
 
-/* commands_vcpus.c */
+/* commands_sched.c */
+void commands_schedinfo(int argc, char **argv);
 void commands_vcpuinfo(int argc, char **argv);
+void commands_vcpupin(int argc, char **argv);
+void commands_domstats(int argc, char **argv);
+
+/* top.c */
+void commands_top(int argc, char **argv);
+
+/* commands_vcpus.c */
 void commands_vmexit(int argc, char **argv);
 
 /* commands_inspect.c */

@@ -20,6 +20,7 @@ static void fill_params(struct guest_info *info)
 	info->memory = d.params.memory;
 	info->vcpu_count = d.params.vcpu_count;
 	info->weight = d.params.weight;
+	info->cap = d.params.cap;
 }
 
 void commands_list(int argc, char **argv)

@@ -1,5 +1,4 @@
-/* A guest's processors: vcpuinfo, vmexit. */
-#include "kernel/lib/fmt.h"
+/* Why guests leave guest mode: vmexit. */
 #include "kernel/lib/string.h"
 #include "vmm/lib/sys.h"
 #include "vmm/monitor/commands.h"
@@ -21,36 +20,6 @@ static const char *const reason_names[] = {
 	[REASON_OTHER] = "other",
 };
 _Static_assert(ARRAY_SIZE(reason_names) == REASON_COUNT, "a name for each reason");
-
-static const char *run_state(u32 state)
-{
-	static const char *const names[] = { "running", "ready", "halted", "waiting", "wait-sipi" };
-
-	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
-}
-
-void commands_vcpuinfo(int argc, char **argv)
-{
-	static const struct column columns[] = {
-		{ "VCPU", 4, true }, { "STATE", 9, false }, { "CPU", 4, true }, { "APIC", 4, true },
-		{ "CPU TIME", 12, true }, { "IN GUEST", 12, true }, { "WAKEUPS", 11, true },
-		{ "MOVES", 8, true }, { NULL, 0, false },
-	};
-	static struct vcpu_info vcpu;
-	struct guest_info info;
-
-	if (!guests_find_on(argv[1], &info))
-		return;
-	table_head(columns);
-	for (u32 i = 0; i < info.vcpu_count; i++) {
-		if (sys_guest_vcpu_info(info.id, i, &vcpu) != 0)
-			continue;
-		TABLE_ROW(columns, units_count(i).text, run_state(vcpu.run_state), units_count(vcpu.cpu).text,
-			  units_count(vcpu.apic_id).text, units_time(vcpu.run_ns).text,
-			  units_time(vcpu.guest_ns).text, units_count(vcpu.wakeups).text,
-			  units_count(vcpu.migrations).text);
-	}
-}
 
 /* The exits of all vCPUs together. */
 static void sum_exits(const struct guest_info *info, struct vcpu_info *sum)

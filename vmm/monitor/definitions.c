@@ -61,6 +61,11 @@ static int set_memory_shares(struct definition *d, const char *value)
 	return set_number(value, 1, MEMORY_SHARES_MAX, &d->params.memory_shares);
 }
 
+static int set_cap(struct definition *d, const char *value)
+{
+	return set_number(value, 0, CAP_MAX, &d->params.cap);
+}
+
 static int set_file(struct definition *d, const char *value)
 {
 	return *value && strlen(value) < FILE_NAME_MAX ? 0 : ERR_INVAL;
@@ -130,6 +135,7 @@ static const struct key keys[] = {
 	{ "autostart", set_autostart, "use on or off" },
 	{ "balloon", set_balloon, "use yes or no" },
 	{ "weight", set_weight, "use a number from 64 to 1024" },
+	{ "cap", set_cap, "use a number from 0 to 6400: percent of a CPU" },
 	{ "on-crash", set_on_crash, ACTIONS_EXPECTED },
 	{ "on-reboot", set_on_reboot, ACTIONS_EXPECTED },
 	{ "on-poweroff", set_on_poweroff, ACTIONS_EXPECTED },

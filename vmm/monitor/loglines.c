@@ -6,6 +6,7 @@
 #include "vmm/monitor/console.h"
 #include "vmm/monitor/output.h"
 #include "vmm/monitor/terminal.h"
+#include "vmm/monitor/top.h"
 
 #define DMESG_MAX (4 * MIB) /* more than any log keeps: ends dmesg even if the log grows meanwhile */
 
@@ -55,7 +56,7 @@ void loglines_print_new(void)
 	char piece[512];
 	s64 n;
 
-	if (console_guest()) /* the log keeps them until the console is left */
+	if (console_guest() || top_shown()) /* the log keeps them until that is left */
 		return;
 	if (sys_host_info(&host) != 0)
 		host.log_level = LOG_INFO;

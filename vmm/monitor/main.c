@@ -9,6 +9,7 @@
 #include "vmm/monitor/output.h"
 #include "vmm/monitor/policy.h"
 #include "vmm/monitor/terminal.h"
+#include "vmm/monitor/top.h"
 #include "vmm/monitor/units.h"
 
 int main(void);
@@ -30,9 +31,17 @@ static void handle_events(u32 events)
 	if (events & EVENT_CONSOLE)
 		terminal_read();
 	console_pump();
+	top_draw();
 	loglines_print_new();
 	terminal_show();
 	output_flush();
+}
+
+static u64 next_deadline(void)
+{
+	u64 console = console_deadline(), top = top_deadline();
+
+	return console && top ? MIN(console, top) : console + top; /* 0: none */
 }
 
 int main(void)
@@ -44,5 +53,5 @@ int main(void)
 	policy_run();
 	handle_events(EVENT_CONSOLE);
 	for (;;)
-		handle_events(events_take(console_deadline()));
+		handle_events(events_take(next_deadline()));
 }

@@ -12,6 +12,7 @@
 #include "vmm/monitor/editor.h"
 #include "vmm/monitor/events.h"
 #include "vmm/monitor/output.h"
+#include "vmm/monitor/top.h"
 
 #define READ_ROUNDS 8 /* pieces of input before the other events get their turn */
 
@@ -41,7 +42,7 @@ void terminal_hide(void)
 
 void terminal_show(void)
 {
-	if (console_guest())
+	if (console_guest() || top_shown())
 		return;
 	if (waiting_len) {
 		terminal_hide();
@@ -62,10 +63,10 @@ void terminal_notice(u32 guest, const char *format, ...)
 	va_end(args);
 	len = MIN(len, sizeof(line) - 2);
 	line[len++] = '\n';
-	if (!console_guest()) {
+	if (!console_guest() && !top_shown()) {
 		terminal_hide();
 		output_text(line, len);
-	} else if (console_guest() == guest) {
+	} else if (console_guest() && console_guest() == guest) {
 		output_text("\n", 1);
 		output_text(line, len);
 	} else if (waiting_len + len <= sizeof(waiting)) {
@@ -78,6 +79,10 @@ static void input(u8 byte)
 {
 	if (console_guest()) {
 		console_input(byte);
+		return;
+	}
+	if (top_shown()) {
+		top_input(byte);
 		return;
 	}
 	terminal_show();

@@ -1,0 +1,17 @@
+/* KVM's steal time (Linux: Documentation/virt/kvm/x86/msr.rst, MSR_KVM_STEAL_TIME): the guest sees in its own
+ * memory how long its vCPU was ready and did not run, and whether it is running now.  Own thread only. */
+#ifndef KERNEL_STEAL_H
+#define KERNEL_STEAL_H
+
+#include "kernel/vcpu.h"
+
+/* The guest wrote the MSR.  0 or ERR_INVAL. */
+int steal_set(struct vcpu *v, u64 value) must_check;
+
+/* Before an entry, after the vCPU was away from its CPU. */
+void steal_update(struct vcpu *v);
+
+/* It leaves its CPU although it could run. */
+void steal_preempted(struct vcpu *v);
+
+#endif

@@ -1,0 +1,169 @@
+/* top: once a second who used the processors since the last time, most first, until q.  One thread: no lock. */
+#include "vmm/monitor/top.h"
+
+#include "vmm/lib/sys.h"
+#include "vmm/monitor/commands.h"
+#include "vmm/monitor/guests.h"
+#include "vmm/monitor/output.h"
+#include "vmm/monitor/table.h"
+#include "vmm/monitor/units.h"
+
+#define PERIOD_NS 1000000000ull
+#define ROWS 18 /* what fits on a terminal of 24 lines */
+#define GUESTS 64 /* beyond them the table says how many there are */
+
+struct sample {
+	struct guest_info info;
+	u64 run, ready, exits; /* ns, ns, count: since its start, then since the last sample */
+};
+
+struct before {
+	u32 id;
+	u64 run, ready, exits;
+};
+
+static bool shown;
+static u64 next, last;                 /* clock ns */
+static struct sample samples[GUESTS];
+static struct before before[GUESTS];
+static u32 sample_count, before_count;
+static u64 host_busy;                  /* ns, of all CPUs */
+
+bool top_shown(void)
+{
+	return shown;
+}
+
+u64 top_deadline(void)
+{
+	return shown ? next : 0;
+}
+
+void top_input(u8 byte)
+{
+	if (byte != 'q' && byte != 3)
+		return;
+	shown = false;
+	output_raw("\r\n", 2);
+}
+
+static void take(struct sample *s)
+{
+	static struct vcpu_info vcpu;
+
+	s->run = s->info.run_ns;
+	s->ready = s->exits = 0;
+	for (u32 i = 0; i < s->info.vcpu_count; i++) {
+		if (sys_guest_vcpu_info(s->info.id, i, &vcpu) != 0)
+			continue;
+		s->ready += vcpu.ready_ns + vcpu.capped_ns;
+		for (u32 r = 0; r < REASON_COUNT; r++)
+			s->exits += vcpu.exits[r].count;
+	}
+}
+
+static const struct before *before_of(u32 id)
+{
+	for (u32 i = 0; i < before_count; i++)
+		if (before[i].id == id)
+			return &before[i];
+	return NULL;
+}
+
+/* From totals to what was used since the last time; a guest that began anew counts from its start. */
+static void difference(struct sample *s, struct before *now)
+{
+	const struct before *b = before_of(s->info.id);
+	bool goes_on = b && b->run <= s->run && b->ready <= s->ready && b->exits <= s->exits;
+
+	*now = (struct before){ s->info.id, s->run, s->ready, s->exits };
+	if (!goes_on)
+		return;
+	s->run -= b->run;
+	s->ready -= b->ready;
+	s->exits -= b->exits;
+}
+
+static void sort(void)
+{
+	for (u32 i = 1; i < sample_count; i++)
+		for (u32 j = i; j && samples[j].run > samples[j - 1].run; j--) {
+			struct sample s = samples[j];
+
+			samples[j] = samples[j - 1];
+			samples[j - 1] = s;
+		}
+}
+
+static void collect(void)
+{
+	static struct before now[GUESTS];
+	struct guest_info info;
+
+	sample_count = 0;
+	for (GUESTS_EACH(&info)) {
+		if (sample_count == GUESTS)
+			break;
+		samples[sample_count].info = info;
+		take(&samples[sample_count]);
+		difference(&samples[sample_count], &now[sample_count]);
+		sample_count++;
+	}
+	before_count = sample_count;
+	for (u32 i = 0; i < before_count; i++)
+		before[i] = now[i];
+	sort();
+}
+
+static void print_host(u64 passed)
+{
+	static struct host_info host;
+	struct cpu_info cpu;
+	u64 busy = 0;
+
+	if (sys_host_info(&host) != 0)
+		return;
+	for (u32 i = 0; i < host.cpu_count; i++)
+		if (sys_cpu_info(i, &cpu) == 0)
+			busy += cpu.busy_ns;
+	output_print("up %s, %u CPUs %s busy, %s free; q leaves\n", units_time(host.clock_ns).text, host.cpu_count,
+		     units_share(MIN(busy - host_busy, passed * host.cpu_count), passed * host.cpu_count).text,
+		     units_size(host.memory_free).text);
+	host_busy = busy;
+}
+
+void top_draw(void)
+{
+	static const struct column columns[] = {
+		{ "ID", 4, true }, { "NAME", 20, false }, { "STATE", 8, false }, { "VCPUS", 5, true }, { "CPU", 8, true },
+		{ "READY", 8, true }, { "EXITS/S", 9, true }, { NULL, 0, false },
+	};
+	u64 clock = sys_clock(), passed = MAX(clock - last, 1);
+
+	if (!shown || clock < next)
+		return;
+	last = clock;
+	next = clock + PERIOD_NS;
+	collect();
+	output_raw("\x1b[H\x1b[J", 6);
+	print_host(passed);
+	table_head(columns);
+	for (u32 i = 0; i < sample_count && i < ROWS; i++) {
+		const struct sample *s = &samples[i];
+
+		TABLE_ROW(columns, units_count(s->info.id).text, s->info.name, guests_state(&s->info),
+			  units_count(s->info.vcpu_count).text, units_share(s->run, passed).text,
+			  units_share(s->ready, passed).text, units_count(s->exits * PERIOD_NS / passed).text);
+	}
+	if (sample_count > ROWS)
+		output_print("and more: 'list' shows all\n");
+}
+
+void commands_top(int argc, char **argv)
+{
+	shown = true;
+	last = next = 0; /* the first table is of the time since the start */
+	host_busy = 0;
+	before_count = 0;
+	top_draw();
+}
