@@ -39,17 +39,26 @@ static s64 kick(struct vcpu *v, u64 apic_id)
 	return 0;
 }
 
-s64 hypercall(struct vcpu *v, u8 mode, u8 cpl)
+/* Arguments have as many bits as the caller's registers.  (noinline: a call that is refused needs no frame.) */
+static __attribute__((noinline)) s64 call(struct vcpu *v, u32 number)
 {
 	const u64 *gpr = v->page->gpr;
-	u64 mask = mode == MODE_LONG ? UINT64_MAX : UINT32_MAX;
-	u64 a[4] = { gpr[GPR_RBX] & mask, gpr[GPR_RCX] & mask, gpr[GPR_RDX] & mask, gpr[GPR_RSI] & mask };
+	struct virt_code code;
+	u64 mask;
 
-	if (cpl)
+	virt->code(v->hw, v->page, &code);
+	if (code.cpl)
 		return NOT_PERMITTED;
-	switch (gpr[GPR_RAX] & mask) {
-	case CALL_KICK: return kick(v, a[1]);
-	case CALL_SEND_IPI: return send_ipi(v, a, mode == MODE_LONG ? 64 : 32, (u32)a[2], (u32)a[3]);
-	default: return NO_SUCH_CALL;
-	}
+	mask = code.mode == MODE_LONG ? UINT64_MAX : UINT32_MAX;
+	if (number == CALL_KICK)
+		return kick(v, gpr[GPR_RCX] & mask);
+	return send_ipi(v, (u64[]){ gpr[GPR_RBX] & mask, gpr[GPR_RCX] & mask }, code.mode == MODE_LONG ? 64 : 32,
+			(u32)gpr[GPR_RDX], (u32)gpr[GPR_RSI]);
+}
+
+s64 hypercall(struct vcpu *v)
+{
+	u64 number = v->page->gpr[GPR_RAX];
+
+	return number == CALL_KICK || number == CALL_SEND_IPI ? call(v, (u32)number) : NO_SUCH_CALL;
 }

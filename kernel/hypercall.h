@@ -4,7 +4,7 @@
 
 #include "kernel/vcpu.h"
 
-/* Carries out the call in v's registers; mode and cpl are where it was made.  What RAX returns. */
-s64 hypercall(struct vcpu *v, u8 mode, u8 cpl);
+/* Carries out the call in v's registers.  What RAX returns. */
+s64 hypercall(struct vcpu *v);
 
 #endif

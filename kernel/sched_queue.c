@@ -182,13 +182,17 @@ static void renew(struct sched_entity *e)
 		e->deadline = e->vruntime + scaled(sched_times.slice, e->weight);
 }
 
+/* Another weight: what e is ahead or behind, and what is left of its request, stay what they are in CPU time. */
 static void reweigh(struct sched_queue *q, struct sched_entity *e)
 {
 	u32 weight = __atomic_load_n(&e->next_weight, __ATOMIC_RELAXED);
+	s64 ahead = (s64)(e->vruntime - q->clock), left = (s64)(e->deadline - e->vruntime);
 
 	if (weight == e->weight)
 		return;
 	subtract(q, e);
+	e->vruntime = q->clock + (u64)(ahead * e->weight / weight);
+	e->deadline = e->vruntime + (u64)(left * e->weight / weight);
 	e->weight = weight;
 	add(q, e);
 }

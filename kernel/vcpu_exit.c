@@ -246,12 +246,7 @@ static enum step exit_halt(struct vcpu *v, const struct virt_exit *exit)
 
 static enum step exit_hypercall(struct vcpu *v, const struct virt_exit *exit)
 {
-	struct virt_code code;
-	u64 result;
-
-	virt->code(v->hw, v->page, &code);
-	result = (u64)hypercall(v, code.mode, code.cpl);
-	v->page->gpr[GPR_RAX] = code.mode == MODE_LONG ? result : (u32)result;
+	v->page->gpr[GPR_RAX] = (u64)hypercall(v);
 	vcpu_advance(v, exit->insn_len ? exit->insn_len : 3);
 	return STEP_AGAIN;
 }

@@ -248,8 +248,7 @@ static inline bool anything_waits(const struct vcpu *v)
 	       (v->activity != ACTIVITY_RUN);
 }
 
-/* Apart from the loop, which keeps its registers for the way without it. */
-static __attribute__((noinline)) enum step prepare(struct thread *t, struct vcpu *v)
+static enum step prepare(struct thread *t, struct vcpu *v)
 {
 	if (v->requests)
 		take_requests(v);

@@ -17,9 +17,8 @@ def stats(machine, name):
 
 @pytest.fixture(scope="module")
 def machine():
-    text = "".join(guest(f"w{w}", "busy.elf", memory="16M", autostart="no", weight=w) for w in WEIGHTS)
+    text = "".join(guest(f"w{w}", "busy.elf", memory="16M", autostart="no", cmdline="-", weight=w) for w in WEIGHTS)
     text += linux("alpha", weight=1024) + linux("three", vcpus=3, autostart="no")
-    text += guest("half", "busy.elf", memory="16M", autostart="no", cap=50)
     with Machine("sched", text) as m:
         m.wait_prompt(90)
         m.wait_ready("alpha")
@@ -30,68 +29,83 @@ def grown(before, after, key):
     return after[key] - before[key]
 
 
-def test_shares_of_eight_on_two(machine):
-    """Each has about its weight's part of what all eight ran."""
-    machine.ok("suspend alpha")
-    for w in WEIGHTS:
-        machine.ok(f"start w{w}")
-    time.sleep(2)
-    for w in WEIGHTS:
-        machine.wait_state(f"w{w}", "running")
-    for w in WEIGHTS:  # all at rest while the figures are read, so that they are of one moment
-        machine.ok(f"suspend w{w}")
-    before = {w: stats(machine, f"w{w}") for w in WEIGHTS}
-    for w in WEIGHTS:
-        machine.ok(f"resume w{w}")
-    time.sleep(12)
-    first = {w: stats(machine, f"w{w}") for w in WEIGHTS}
-    time.sleep(12)
-    last = {w: stats(machine, f"w{w}") for w in WEIGHTS}
-    ran = {w: grown(first[w], last[w], "cpu") / grown(first[w], last[w], "clock") for w in WEIGHTS}
-    whole = sum(ran.values())
-    off = {w: ran[w] / (whole * w / sum(WEIGHTS)) - 1 for w in WEIGHTS}
-    print("\nCPUs used:", round(whole, 3), "off by weight:", {w: f"{100 * o:+.2f} %" for w, o in off.items()})
-    assert whole > 1.8
-    # Within 1 % where the emulator's CPUs run evenly; on a busy machine they stand still for long, which is charged.
-    # The bound itself is asserted by the simulator (test_sched_queue).
-    assert all(abs(o) < 0.15 for o in off.values()), off
-    assert all(last[w]["vcpu.0.ready"] > before[w]["vcpu.0.ready"] for w in WEIGHTS)
+@pytest.fixture(scope="module")
+def even(emulator):
+    """Emulated time, one instruction a nanosecond: what a busy test machine takes away is not seen."""
+    text = "".join(guest(f"w{w}", "busy.elf", memory="16M", autostart="no", cmdline="-", weight=w) for w in WEIGHTS)
+    text += guest("half", "busy.elf", memory="16M", autostart="no", cmdline="-", cap=50)
+    with Machine("sched-even", text, cpus=1, icount=True) as m:
+        m.wait_prompt(200)
+        yield m
 
 
-def test_an_operator_changes_shares(machine):
-    machine.ok("schedinfo w64 weight=1024")
-    assert any(re.match(r"weight\s+1024$", line) for line in machine.ok("schedinfo w64"))
-    before = {w: stats(machine, f"w{w}") for w in (64, 1024)}
-    time.sleep(10)
-    after = {w: stats(machine, f"w{w}") for w in (64, 1024)}
-    ran = [grown(before[w], after[w], "cpu") / grown(before[w], after[w], "clock") for w in (64, 1024)]
-    assert 0.9 < ran[0] / ran[1] < 1.1, ran  # an emulated CPU that stands still is charged to whom it ran
+def used_over(machine, names, seconds):
+    """What each of them ran, in seconds, while so much emulated time passed."""
+    before = {name: stats(machine, name) for name in names}
+    machine.poll(lambda: stats(machine, names[0])["clock"] - before[names[0]]["clock"],
+                 lambda passed: passed > seconds * 1e9, 120, f"{seconds} s of emulated time")
+    after = {name: stats(machine, name) for name in names}
+    part = {name: grown(before[name], after[name], "cpu") / grown(before[name], after[name], "clock") for name in names}
+    print("\nparts of the CPU:", {name: round(p, 4) for name, p in part.items()})
+    return part
+
+
+def test_shares_of_eight(even):
+    """Each has its weight's part of what all eight ran; an operator changes it."""
+    names = [f"w{w}" for w in WEIGHTS]
+    for name in names:
+        even.ok(f"start {name}")
+    part = used_over(even, names, 2)
+    whole = sum(part.values())
+    off = {w: 2 * (part[f"w{w}"] - whole * w / sum(WEIGHTS)) for w in WEIGHTS}
+    assert whole > 0.97
+    assert all(abs(seconds) < 0.01 for seconds in off.values()), off
+    even.ok("schedinfo w64 weight=1024")
+    assert any(re.match(r"weight\s+1024$", line) for line in even.ok("schedinfo w64"))
+    part = used_over(even, ["w64", "w1024"], 1)
+    assert abs(part["w64"] - part["w1024"]) < 0.03, part
     for bad in ("weight=63", "weight=1025", "cap=6401", "cap=-1", "weight", "x=1"):
-        machine.error(f"schedinfo w64 {bad}")
+        even.error(f"schedinfo w64 {bad}")
+    for name in names:
+        even.destroy(name)
+
+
+def test_cap(even):
+    even.ok("start half")
+    assert 0.45 < used_over(even, ["half"], 1)["half"] < 0.52
+    assert stats(even, "half")["vcpu.0.capped"] > 4e8
+    even.ok("schedinfo half cap=20")
+    assert 0.18 < used_over(even, ["half"], 1)["half"] < 0.22
+    even.ok("schedinfo half cap=0")
+    capped = stats(even, "half")["vcpu.0.capped"]
+    assert used_over(even, ["half"], 0.5)["half"] > 0.95
+    assert stats(even, "half")["vcpu.0.capped"] < capped + 1e7
+    even.destroy("half")
 
 
 def test_a_prompt_beside_eight_that_burn(machine):
     """The monitor and its machine processes answer at once."""
-    machine.ok("resume alpha")
+    for w in WEIGHTS:
+        machine.ok(f"start w{w}")
     assert machine.run_shell("alpha", "echo here") == "here"
     took = []
     for _ in range(10):
         start = time.monotonic()
         machine.ok("uptime")
         took.append(time.monotonic() - start)
-    assert sorted(took)[5] < 0.5 * machine.slow, took
+    assert sorted(took)[5] < 1 * machine.slow, took
 
 
 def test_wake_ups_beside_eight_that_burn(machine):
-    """alpha sleeps and wakes; its wake-ups wait less than a millisecond, but for those the emulator delays."""
+    """alpha sleeps and wakes; its wake-ups wait less than a millisecond, but for those that the emulator delays."""
     before = stats(machine, "alpha")
     machine.run_shell("alpha", "i=0; while [ $i -lt 50 ]; do usleep 200000; i=$((i+1)); done; echo done", deadline=60)
     after = stats(machine, "alpha")
     waited = {int(key.split(".")[-1]): n - before.get(key, 0) for key, n in after.items() if ".waited." in key}
-    count = sum(waited.values())
-    late = sum(n for cycles, n in waited.items() if cycles >= after["tsc-hz"] / 1000)
+    early = sum(n for cycles, n in waited.items() if 2 * cycles <= after["tsc-hz"] / 1000)
     print("\nwake-ups by cycles waited:", waited, "of", after["tsc-hz"], "Hz")
-    assert count >= 50 and late <= count / 10, waited
+    # Most, where the bound is of the 99th percentile: that is asserted by the simulator and measured by make bench.
+    assert sum(waited.values()) >= 50 and early >= sum(waited.values()) / 2, waited
     assert any(re.search(r"vCPU 0: 50 % \S+ [num]s, 99 % \S+ [num]s", line) for line in machine.ok("vcpuinfo alpha"))
 
 
@@ -123,8 +137,10 @@ def test_top(machine):
 def test_clocks_run_on_while_paused(machine):
     """The guest's clock and the host's go the same way over ten pauses, and nothing is lost or complained of."""
     def clocks():
+        """The guest's seconds, and the host's before and after they were read."""
+        first = stats(machine, "alpha")["clock"] / 1e9
         guest_s = float(machine.run_shell("alpha", "cut -d' ' -f1 /proc/uptime"))
-        return guest_s, stats(machine, "alpha")["clock"] / 1e9
+        return guest_s, first, stats(machine, "alpha")["clock"] / 1e9
 
     before = clocks()
     for _ in range(10):
@@ -132,39 +148,16 @@ def test_clocks_run_on_while_paused(machine):
         time.sleep(0.5)
         machine.ok("resume alpha")
     after = clocks()
-    passed = [b - a for a, b in zip(before, after)]
-    print("\nguest and host seconds:", passed)
-    assert passed[1] > 5 and abs(passed[0] - passed[1]) < 0.3, passed
+    passed, least, most = after[0] - before[0], after[1] - before[2], after[2] - before[1]
+    print("\nguest's seconds:", passed, "host's:", least, "to", most)
+    assert least > 5 and least - 0.02 < passed < most + 0.02
     assert machine.run_shell("alpha", "dmesg | grep -ciE 'stall|lockup|unstable'; true") == "0"
-
-
-def test_cap(machine):
-    for w in WEIGHTS:
-        machine.destroy(f"w{w}")
-    machine.ok("start half")
-    time.sleep(2)
-
-    def used(seconds):
-        before = stats(machine, "half")
-        time.sleep(seconds)
-        after = stats(machine, "half")
-        return grown(before, after, "cpu") / grown(before, after, "clock"), grown(before, after, "vcpu.0.capped")
-
-    part, capped = used(5)
-    print("\ncap 50:", part)
-    assert 0.40 < part < 0.55 and capped > 1e9
-    machine.ok("schedinfo half cap=20")
-    part, capped = used(5)
-    print("cap 20:", part)
-    assert 0.15 < part < 0.23
-    machine.ok("schedinfo half cap=0")
-    part, capped = used(3)
-    assert part > 0.85 and capped < 1e8
-    machine.destroy("half")
 
 
 def test_paravirtual_help(machine):
     """Debian's kernel finds the clock, steal time, lock kicks and IPIs, and what is stolen is shown."""
+    for w in WEIGHTS:
+        machine.destroy(f"w{w}")
     machine.ok("start three")
     machine.wait_ready("three")
     log = machine.run_shell("three", "dmesg | grep -iE 'kvm-guest'")

@@ -77,7 +77,8 @@ static s64 call(u64 rax, u64 rbx, u64 rcx, u64 rdx, u64 rsi, u8 mode, u8 cpl)
 	u64 *gpr = V(0)->page->gpr;
 
 	gpr[GPR_RAX] = rax, gpr[GPR_RBX] = rbx, gpr[GPR_RCX] = rcx, gpr[GPR_RDX] = rdx, gpr[GPR_RSI] = rsi;
-	return hypercall(V(0), mode, cpl);
+	fake_code = (struct virt_code){ .mode = mode, .cpl = cpl };
+	return hypercall(V(0));
 }
 
 static u32 posted_at(u8 vector)
