@@ -126,10 +126,21 @@ bool vcpu_xcr0_valid(const struct vcpu *v, u64 value)
 	return !avx512 || (avx512 == 0xe0 && value & 4);
 }
 
+/* PAE paging's four pointers come into the processor by MOV to CR3 only: another tree under it cannot be set. */
+static bool changes_pae(struct vcpu *v, const struct vcpu_state *s)
+{
+	struct vcpu_state now;
+
+	if (!(s->cr0 & CR0_PG) || !(s->cr4 & CR4_PAE) || s->efer & EFER_LME)
+		return false;
+	virt->get(v->hw, &now, VIRT_CONTROL);
+	return now.cr0 != s->cr0 || now.cr3 != s->cr3 || now.cr4 != s->cr4 || now.efer != s->efer;
+}
+
 int vcpu_set_state(struct vcpu *v, const struct vcpu_state *s)
 {
 	if (s->cr4 & ~cpuid_guest_cr4(v) || s->efer & ~(cpuid_guest_efer(v) | EFER_LMA) ||
-	    !vcpu_xcr0_valid(v, s->xcr0) || s->activity > ACTIVITY_WAIT_SIPI)
+	    !vcpu_xcr0_valid(v, s->xcr0) || s->activity > ACTIVITY_WAIT_SIPI || changes_pae(v, s))
 		return ERR_INVAL;
 	virt->set(v->hw, s, VIRT_ALL);
 	memcpy(v->page->gpr, s->gpr, sizeof(s->gpr));

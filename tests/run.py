@@ -71,13 +71,14 @@ def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     env["QUIRE_PROGRAM"] = f"{DEBUG}/BOOTX64.EFI"
-    total = []
+    total, began = [], time.monotonic()
     for name, command in STEPS[sys.argv[1]]:
         result = run_step(name, command, env)
         if name == "system" and 0 < result[1] <= REPEATED_MAX:
             result = repeat_failed(*result, env)
         total.append(result)
     passed, failed = sum(p for p, _ in total), sum(f for _, f in total)
+    print(f"{sys.argv[1]} took {(time.monotonic() - began) / 60:.1f} minutes")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

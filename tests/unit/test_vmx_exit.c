@@ -138,6 +138,21 @@ static void test_debug(void **state)
 	assert_int_equal(fake_vmcs[VMCS_GUEST_DR7], 0x400);
 }
 
+/* A single step over STI ends in its shadow. */
+static void test_debug_in_a_shadow(void **state)
+{
+	fake_vmcs[VMCS_EXIT_EVENT] = BIT(31) | INJECT_EXCEPTION << 8 | 1;
+	fake_vmcs[VMCS_GUEST_SHADOW] = SHADOW_STI;
+	decode(0, BIT(14));
+	assert_int_equal(fake_vmcs[VMCS_GUEST_PENDING_DEBUG], 0);
+	start(NULL);
+	fake_vmcs[VMCS_EXIT_EVENT] = BIT(31) | INJECT_EXCEPTION << 8 | 1;
+	fake_vmcs[VMCS_GUEST_SHADOW] = SHADOW_STI;
+	vcpu.rflags = RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF;
+	decode(0, BIT(14));
+	assert_int_equal(fake_vmcs[VMCS_GUEST_PENDING_DEBUG], BIT(14));
+}
+
 static void test_interrupted(void **state)
 {
 	struct virt_exit e;
@@ -293,6 +308,7 @@ int main(void)
 		cmocka_unit_test_setup(test_stage2, start),
 		cmocka_unit_test_setup(test_exceptions, start),
 		cmocka_unit_test_setup(test_debug, start),
+		cmocka_unit_test_setup(test_debug_in_a_shadow, start),
 		cmocka_unit_test_setup(test_interrupted, start),
 		cmocka_unit_test_setup(test_nmi_unblocked_by_iret, start),
 		cmocka_unit_test_setup(test_cr_writes_change_the_shadow, start),

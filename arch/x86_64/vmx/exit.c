@@ -94,9 +94,12 @@ static void decode_fault(struct virt_exit *e)
 	e->fault.table_walk = !(info & FAULT_LINEAR) || !(info & FAULT_FINAL);
 }
 
-/* An exit on #DB leaves DR6 and DR7 as they were; what they would have got is told (SDM 3C §28.2.1). */
+/* An exit on #DB leaves DR6 and DR7 as they were; what they would have got is told (SDM 3C §28.2.1).  It cleared the
+ * pending single step too, which an entry with TF in a shadow demands (§27.3.1.5): after STI, say. */
 static void follow_debug(struct virt_vcpu *v, u64 info)
 {
+	if (v->rflags & RFLAGS_TF && vmx_blocking(v) & (SHADOW_STI | SHADOW_MOV_SS))
+		vmcs_write(VMCS_GUEST_PENDING_DEBUG, DEBUG_BS);
 	vmx_dr6_trap(v, info & (DEBUG_BITS | DEBUG_BD | DEBUG_BS));
 	if (info & DEBUG_BD)
 		vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~DR7_GD);
