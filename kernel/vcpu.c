@@ -119,7 +119,7 @@ bool vcpu_xcr0_valid(const struct vcpu *v, u64 value)
 {
 	u64 avx512 = value & 0xe0;
 
-	if (!(value & 1) || value & ~cpuid_guest_xcr0(v))
+	if (!(value & 1) || value & ~(cpuid_guest_xcr0(v) | 1)) /* a processor without XSAVE has x87 all the same */
 		return false;
 	if (value & 4 && !(value & 2))
 		return false;

@@ -10,11 +10,11 @@ VMX = ["vmx.vpid", "vmx.ept-ad", "vmx.tpr-shadow", "vmx.msr-bitmap", "vmx.pause-
 SVM = ["svm.nrip-save", "svm.flush-by-asid", "svm.pause-filter"]
 
 
-def without(options, text, cpus=2):
+def without(options, text, cpus=2, **machine):
     """A machine on which these features are off."""
     name = "without-" + (options[0] if len(options) == 1 else "all")
     host = "serial = com1\n" + "".join(f"{option} = off\n" for option in options)
-    return Machine(name, text, host=host, cpus=cpus)
+    return Machine(name, text, host=host, cpus=cpus, **machine)
 
 
 def features(machine):
@@ -22,12 +22,12 @@ def features(machine):
     return re.search(r"(?:VMX|SVM): (.*)", "\n".join(machine.ok("dmesg"))).group(1).split()
 
 
-def guests_run(options, cpus=1):
-    """With as many virtual processors: a firmware with one is up much sooner."""
+def guests_run(options, cpus=1, **machine):
+    """With as many virtual processors: a firmware with one is up much sooner.  Returns what Quire uses there."""
     names = ("cpu", "apic")
     cmdline = f"vcpus={cpus} {Machine.default.words}"
     text = "".join(guest(n, n + ".elf", memory="64M", vcpus=cpus, cmdline=cmdline) for n in names)
-    with without(options, text, cpus) as m:
+    with without(options, text, cpus, **machine) as m:
         m.wait_prompt(90)
         used = features(m)
         assert used and not [o for o in options if o.split(".")[1] in used], used
@@ -38,6 +38,7 @@ def guests_run(options, cpus=1):
             assert not failed, "\n".join(fails)
             assert passed > 10
             m.destroy(name)
+    return used
 
 
 def linux_runs(options):
@@ -56,6 +57,21 @@ def test_guests_without_a_feature_of_vmx(option):
 @pytest.mark.on("bochs-vmx", only=True)
 def test_guests_without_all_of_vmx():
     guests_run(VMX, cpus=2)
+
+
+@pytest.mark.on("bochs-vmx", only=True)
+@pytest.mark.parametrize("model, lacking", [("corei7_skylake_x", []),
+                                            ("corei7_ivy_bridge_3770k", ["ept-ad", "ept-1g"])])
+def test_guests_on_another_intel(model, lacking):
+    """Skylake has AVX-512; Ivy Bridge is the oldest that will do."""
+    used = guests_run([], cpu=model)
+    assert not set(lacking) & set(used)
+
+
+@pytest.mark.on("bochs-svm", only=True)
+def test_guests_on_an_old_amd():
+    """A Phenom has nested paging and nothing else, nor XSAVE."""
+    assert guests_run([], cpu="phenom_8650_toliman") == ["npt", "64-asids"]
 
 
 @pytest.mark.on("bochs-svm", only=True)

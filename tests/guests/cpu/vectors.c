@@ -1,9 +1,9 @@
-/* x87, SSE and AVX registers survive exits; XCR0 takes legal values and refuses others. */
+/* x87, SSE, AVX and AVX-512 registers survive exits; XCR0 takes legal values and refuses others. */
 #include "tests/guests/cpu/cpu.h"
 
 #define CR4_OSXSAVE (1 << 18)
 
-static u8 before[16][32] __attribute__((aligned(32))), after[16][32] __attribute__((aligned(32)));
+static u8 before[32][64] __attribute__((aligned(64))), after[32][64] __attribute__((aligned(64)));
 
 static void exits(void)
 {
@@ -14,14 +14,18 @@ static void exits(void)
 }
 
 #define EACH(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14) f(15)
-#define LOAD_XMM(n) "movups " #n "*32(%0), %%xmm" #n "\n\t"
-#define SAVE_XMM(n) "movups %%xmm" #n ", " #n "*32(%0)\n\t"
-#define LOAD_YMM(n) "vmovups " #n "*32(%0), %%ymm" #n "\n\t"
-#define SAVE_YMM(n) "vmovups %%ymm" #n ", " #n "*32(%0)\n\t"
+#define EACH_HIGH(f) f(16) f(17) f(18) f(19) f(20) f(21) f(22) f(23) f(24) f(25) f(26) f(27) f(28) f(29) f(30) f(31)
+#define LOAD_XMM(n) "movups " #n "*64(%0), %%xmm" #n "\n\t"
+#define SAVE_XMM(n) "movups %%xmm" #n ", " #n "*64(%0)\n\t"
+#define LOAD_YMM(n) "vmovups " #n "*64(%0), %%ymm" #n "\n\t"
+#define SAVE_YMM(n) "vmovups %%ymm" #n ", " #n "*64(%0)\n\t"
 
-static bool same(u32 bytes)
+#define LOAD_ZMM(n) "vmovups " #n "*64(%0), %%zmm" #n "\n\t"
+#define SAVE_ZMM(n) "vmovups %%zmm" #n ", " #n "*64(%0)\n\t"
+
+static bool same(u32 registers, u32 bytes)
 {
-	for (u32 r = 0; r < 16; r++)
+	for (u32 r = 0; r < registers; r++)
 		for (u32 i = 0; i < bytes; i++)
 			if (before[r][i] != after[r][i])
 				return false;
@@ -40,7 +44,7 @@ static void test_sse(void)
 	asm volatile(EACH(SAVE_XMM) : : "r"(after) : "memory");
 	asm volatile("stmxcsr %0" : "=m"(got));
 	asm volatile("fistpll %0" : "=m"(one));
-	check(same(16), "vectors: XMM kept over exits");
+	check(same(16, 16), "vectors: XMM kept over exits");
 	check_equal(got, mxcsr, "vectors: MXCSR kept over exits");
 	check_equal(one, 1, "vectors: x87 kept over exits");
 }
@@ -87,13 +91,27 @@ static void test_avx(void)
 	asm volatile(EACH(LOAD_YMM) : : "r"(before) : "memory");
 	exits();
 	asm volatile(EACH(SAVE_YMM) : : "r"(after) : "memory");
-	check(same(32), "vectors: YMM kept over exits");
+	check(same(16, 32), "vectors: YMM kept over exits");
+}
+
+static void test_avx512(void)
+{
+	u32 mask = 0;
+
+	check_equal(try_xcr(0, 0x67), 13, "vectors: XCR0 with a part of AVX-512");
+	check_equal(try_xcr(0, 0xe7), NO_FAULT, "vectors: XCR0 = x87, SSE, AVX, AVX-512");
+	asm volatile(EACH(LOAD_ZMM) EACH_HIGH(LOAD_ZMM) "kmovw %1, %%k7" : : "r"(before), "r"(0x5a5a) : "memory");
+	exits();
+	asm volatile(EACH(SAVE_ZMM) EACH_HIGH(SAVE_ZMM) : : "r"(after) : "memory");
+	asm volatile("kmovw %%k7, %0" : "=r"(mask));
+	check(same(32, 64), "vectors: ZMM kept over exits");
+	check_equal(mask, 0x5a5a, "vectors: mask registers kept over exits");
 }
 
 void test_vectors(void)
 {
-	for (u32 r = 0; r < 16; r++)
-		for (u32 i = 0; i < 32; i++)
+	for (u32 r = 0; r < 32; r++)
+		for (u32 i = 0; i < 64; i++)
 			before[r][i] = r * 37 + i * 11 + 1;
 	test_sse();
 	if (!(cpuid(1, 0).ecx & 1 << 26)) {
@@ -104,4 +122,6 @@ void test_vectors(void)
 	test_xcr0();
 	if (cpuid(1, 0).ecx & 1 << 28)
 		test_avx();
+	if (cpuid(7, 0).ebx & 1 << 16)
+		test_avx512();
 }
