@@ -5,7 +5,7 @@ import pytest
 
 from harness.machine import Machine, guest, linux
 
-ON_BOCHS = pytest.mark.on("bochs-vmx", long=True)
+pytestmark = pytest.mark.on("bochs-vmx", long=True)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,6 @@ def wait_starts(machine, name, count):
     machine.poll(lambda: machine.starts(name), lambda n: n == count, 60, f"{count} starts")
 
 
-@ON_BOCHS
 def test_suspend_and_resume(machine):
     machine.ok("start busy")
     with machine.attach("busy") as console:
@@ -48,7 +47,6 @@ def test_suspend_and_resume(machine):
     machine.destroy("busy")
 
 
-@ON_BOCHS
 def test_linux_goes_on_after_a_pause(machine):
     machine.ok("suspend beta")
     machine.wait_state("beta", "paused")
@@ -57,7 +55,6 @@ def test_linux_goes_on_after_a_pause(machine):
     assert machine.run_shell("beta", "sleep 1; echo on") == "on"
 
 
-@ON_BOCHS
 def test_shutdown_by_power_button(machine):
     machine.ok("shutdown beta")
     machine.wait_state("beta", "off", 60)
@@ -72,7 +69,6 @@ def test_reboot_by_power_button(machine):
     machine.wait_ready("beta")
 
 
-@ON_BOCHS
 def test_reset(machine):
     before = machine.starts("beta")
     machine.ok("reset beta")
@@ -80,7 +76,6 @@ def test_reset(machine):
     machine.wait_ready("beta")
 
 
-@ON_BOCHS
 def test_destroy_and_start_again(machine):
     machine.destroy("beta")
     machine.error("destroy beta")
@@ -116,7 +111,6 @@ def test_policy(machine, name, command, state):
         machine.destroy(name)
 
 
-@ON_BOCHS
 def test_crash_is_kept_and_can_be_looked_into(machine):
     machine.ok("start crash-kept")
     machine.wait_state("crash-kept", "stopped")
@@ -154,7 +148,6 @@ def test_a_number_is_not_used_again(machine):
     machine.ok("undefine n")
 
 
-@ON_BOCHS
 def test_inject_nmi(machine):
     before = machine.run_shell("beta", "grep NMI: /proc/interrupts")
     machine.ok("inject-nmi beta")
