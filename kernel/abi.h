@@ -400,6 +400,7 @@ struct vcpu_info {
 	u32 latency[VCPU_BUCKETS]; /* wake-ups that waited [2^n, 2^(n+1)) TSC cycles for a CPU */
 	struct cpu_set pins; /* host CPUs that it may use */
 	u64 wakeups, migrations; /* counts */
+	u64 directed;       /* PAUSE loops in which a preempted vCPU of the guest was let go first */
 	u64 guest_cycles, exit_cycles; /* TSC cycles inside the guest, and outside in handling exits */
 	struct exit_counter exits[VCPU_REASONS];
 };

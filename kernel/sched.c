@@ -82,20 +82,21 @@ static void enqueue(struct host_cpu *cpu, struct thread *t, enum sched_join how)
 		host_cpu_kick(cpu->arch.index);
 }
 
-/* An interrupt came for a vCPU that was preempted.  A thread that is on its way between queues, or not begun, or
+/* A thread that is on its way between queues, or not begun, or
  * gone, is linked in none. */
-static void boost(struct thread *t)
+bool thread_boost(struct thread *t)
 {
 	struct host_cpu *cpu = host_cpus[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
 	bool look;
 
 	if (!list_linked(&t->sched.queued))
-		return;
+		return false;
 	spin_lock(&cpu->queue_lock);
 	look = t->cpu == cpu->arch.index && list_linked(&t->sched.queued) && sched_queue_boost(&cpu->queue, &t->sched);
 	spin_unlock(&cpu->queue_lock);
 	if (look && !__atomic_exchange_n(&cpu->resched, 1, __ATOMIC_SEQ_CST))
 		host_cpu_kick(cpu->arch.index);
+	return look;
 }
 
 void thread_wake(struct thread *t)
@@ -106,8 +107,8 @@ void thread_wake(struct thread *t)
 		u32 next = state == THREAD_BLOCKED ? THREAD_READY : THREAD_WOKEN;
 
 		if (state == THREAD_READY)
-			return boost(t);
-		if (state == THREAD_WOKEN)
+			thread_boost(t);
+		if (state == THREAD_READY || state == THREAD_WOKEN)
 			return;
 		if (__atomic_compare_exchange_n(&t->state, &state, next, false, __ATOMIC_SEQ_CST,
 						__ATOMIC_SEQ_CST))

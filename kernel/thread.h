@@ -57,6 +57,10 @@ void thread_free(struct thread *t);
 /* Makes it run, or not block the next time; from any CPU, under any lock below LOCK_RUN_QUEUE. */
 void thread_wake(struct thread *t);
 
+/* Something came for t, or somebody waits for it: if it is ready and had no more than its share it goes first.  Did it
+ * help?  From any CPU, with any thread that ever was. */
+bool thread_boost(struct thread *t);
+
 /* ---- the scheduler (sched.c) ---- */
 
 /* Fills in cpu's queue; afterwards sched_loop runs threads on it for ever. */

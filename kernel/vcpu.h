@@ -81,6 +81,8 @@ struct vcpu {
 	u64 stolen_cycles;       /* ready or held by the cap, since its creation */
 	bool capped;             /* it is held by the cap, and by nothing else */
 
+	u32 yielded_to;          /* o, index of the vCPU that it let go first last, when it spun */
+	u64 directed;            /* o, how often it did */
 	bool unhalted;           /* o, REQUEST_UNHALT came: HLT does not wait */
 	u32 steal_version;       /* o, what the guest's steal time structure holds */
 	bool steal_marked;       /* o, that says preempted */

@@ -7,6 +7,7 @@
 #include "kernel/lib/insn.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
+#include "kernel/spin.h"
 #include "kernel/vcpu_report.h"
 #include "kernel/vcpu_run.h"
 
@@ -310,7 +311,9 @@ enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 	case REASON_CR: return exit_cr(v, exit);
 	case REASON_WINDOW: return STEP_AGAIN;
 	case REASON_DR: return STEP_AGAIN; /* the back end has loaded them */
-	case REASON_PAUSE: return STEP_YIELD;
+	case REASON_PAUSE:
+		spin_yield(v);
+		return STEP_YIELD;
 	case REASON_HYPERCALL: return exit_hypercall(v, exit);
 	case REASON_EXCEPTION: return exit_exception(v, exit);
 	case REASON_XSETBV: return exit_xsetbv(v, exit);

@@ -196,6 +196,7 @@ static void print_vcpu_stats(u32 i)
 		     vcpu.capped_ns, i, vcpu.halted_ns);
 	output_print("vcpu.%u.wakeups=%lu\nvcpu.%u.moves=%lu\nvcpu.%u.exits=%lu\n", i, vcpu.wakeups, i,
 		     vcpu.migrations, i, exits);
+	output_print("vcpu.%u.pauses=%lu\nvcpu.%u.directed=%lu\n", i, vcpu.exits[REASON_PAUSE].count, i, vcpu.directed);
 	for (u32 b = 0; b < VCPU_BUCKETS; b++)
 		if (vcpu.latency[b])
 			output_print("vcpu.%u.waited.%lu=%u\n", i, (u64)BIT(b), vcpu.latency[b]);
