@@ -81,6 +81,9 @@ enum syscall {
 	SYS_GUEST_MEMORY,  /* (id, struct guest_memory *) */
 	SYS_GUEST_TUNE,    /* (id, const struct guest_tune *, struct admission *) of this run; ERR_NOMEM as above */
 	SYS_LEDGER_INFO,   /* (struct ledger_info *) */
+	SYS_TRACE,         /* (on) starts the trace anew, or stops it */
+	SYS_TRACE_READ,    /* (cpu, u64 *position, struct trace_record *, count) from an absolute position on; moves it
+			    * (forward too over what was overwritten); returns how many */
 	SYS_HOST_POWER,    /* (enum host_power) */
 };
 
@@ -403,6 +406,24 @@ struct vcpu_info {
 	u64 directed;       /* PAUSE loops in which a preempted vCPU of the guest was let go first */
 	u64 guest_cycles, exit_cycles; /* TSC cycles inside the guest, and outside in handling exits */
 	struct exit_counter exits[VCPU_REASONS];
+};
+
+enum trace_kind {
+	TRACE_RUN,    /* a thread had the CPU; detail: 1 if it could have gone on */
+	TRACE_EXIT,   /* a vCPU was out of the guest; detail: enum vcpu_reason */
+	TRACE_INJECT, /* a vCPU was given an event at its entry; detail: its vector; takes no time */
+	TRACE_KINDS,
+};
+
+#define TRACE_NO_VCPU 0xffff
+
+struct trace_record {
+	u64 tsc;    /* host TSC at its beginning */
+	u64 cycles; /* how long it took */
+	u32 guest;  /* number, 0: the monitor or kernel work */
+	u16 vcpu;   /* index, TRACE_NO_VCPU: another thread */
+	u8 kind;    /* enum trace_kind */
+	u8 detail;
 };
 
 struct cpu_info {

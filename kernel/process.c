@@ -3,11 +3,13 @@
 
 #include "arch/x86_64/registers.h"
 #include "kernel/frame.h"
+#include "kernel/guest.h"
 #include "kernel/heap.h"
 #include "kernel/lib/fmt.h"
 #include "kernel/lib/string.h"
 #include "kernel/program.h"
 #include "kernel/space.h"
+#include "kernel/trace.h"
 #include "kernel/vcpu_run.h"
 
 static void add_area(struct process *p, struct area area)
@@ -259,6 +261,9 @@ void thread_activate(struct thread *t)
 
 void thread_deactivate(struct thread *t, bool ready)
 {
+	if (trace_on)
+		trace(TRACE_RUN, ready, t->process && t->process->guest ? t->process->guest->id : 0,
+		      t->vcpu ? t->vcpu->index : TRACE_NO_VCPU, host_cpu()->queue.started, rdtsc());
 	vcpu_off_cpu(host_cpu(), t, ready);
 }
 

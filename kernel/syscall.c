@@ -62,6 +62,8 @@ const struct syscall_entry syscall_table[SYSCALL_COUNT] = {
 	MONITOR(SYS_GUEST_MEMORY, guest_memory),
 	MONITOR(SYS_GUEST_TUNE, guest_tune),
 	MONITOR(SYS_LEDGER_INFO, ledger_info),
+	MONITOR(SYS_TRACE, trace),
+	MONITOR(SYS_TRACE_READ, trace_read),
 	MONITOR(SYS_HOST_POWER, host_power),
 };
 

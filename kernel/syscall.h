@@ -87,6 +87,8 @@ SYSCALL_HANDLER(guest_watch);
 SYSCALL_HANDLER(guest_memory);
 SYSCALL_HANDLER(guest_tune);
 SYSCALL_HANDLER(ledger_info);
+SYSCALL_HANDLER(trace);
+SYSCALL_HANDLER(trace_read);
 SYSCALL_HANDLER(host_power);
 
 #endif

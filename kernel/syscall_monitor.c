@@ -7,6 +7,7 @@
 #include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/syscall.h"
+#include "kernel/trace.h"
 #include "kernel/vcpu.h"
 
 #define PIECE 1024
@@ -298,6 +299,30 @@ SYSCALL_HANDLER(ledger_info)
 
 	ledger_info(&info);
 	return process_write(t->process, a[0], &info, sizeof(info));
+}
+
+SYSCALL_HANDLER(trace)
+{
+	if (a[0])
+		return trace_start();
+	trace_stop();
+	return 0;
+}
+
+SYSCALL_HANDLER(trace_read)
+{
+	struct trace_record piece[32];
+	u64 position, n;
+
+	if (a[0] >= host_cpu_count)
+		return ERR_NOENT;
+	if (process_read(t->process, &position, a[1], sizeof(position)))
+		return ERR_FAULT;
+	n = trace_read((u32)a[0], &position, piece, MIN(a[3], ARRAY_SIZE(piece)));
+	if (process_write(t->process, a[2], piece, n * sizeof(piece[0])) ||
+	    process_write(t->process, a[1], &position, sizeof(position)))
+		return ERR_FAULT;
+	return (s64)n;
 }
 
 SYSCALL_HANDLER(host_power)

@@ -7,6 +7,7 @@
 #include "kernel/guest.h"
 #include "kernel/kvmclock.h"
 #include "kernel/steal.h"
+#include "kernel/trace.h"
 #include "kernel/vcpu_exit.h"
 
 #define OPCODE_HLT 0xf4
@@ -195,6 +196,14 @@ static void halt_in_shadow(struct vcpu *v)
 	vcpu_advance(v, 1);
 }
 
+static void inject(struct vcpu *v, const struct virt_event *e)
+{
+	u64 now = trace_on ? rdtsc() : 0;
+
+	trace(TRACE_INJECT, e->vector, v->guest->id, v->index, now, now);
+	virt->inject(v->hw, e);
+}
+
 /* Chooses what the next entry delivers; EXIT_INTACK needs ring 3 first. */
 static enum step deliver(struct thread *t, struct vcpu *v)
 {
@@ -203,13 +212,13 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 	int vector;
 
 	if (v->event.valid) {
-		virt->inject(v->hw, &v->event);
+		inject(v, &v->event);
 		v->event.valid = false;
 		return ENTER;
 	}
 	if (v->nmi_pending) {
 		if (virt->can_nmi(v->hw, v->page)) {
-			virt->inject(v->hw, &(struct virt_event){ .valid = true, .type = INJECT_NMI, .vector = 2 });
+			inject(v, &(struct virt_event){ .valid = true, .type = INJECT_NMI, .vector = 2 });
 			v->nmi_pending = false;
 			return ENTER;
 		}
@@ -219,8 +228,8 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 	if (vector >= 0) {
 		if (virt->can_interrupt(v->hw, v->page)) {
 			lapic_accept(v, (u8)vector);
-			virt->inject(v->hw, &(struct virt_event){ .valid = true, .type = INJECT_EXTERNAL,
-								  .vector = (u8)vector });
+			inject(v, &(struct virt_event){ .valid = true, .type = INJECT_EXTERNAL,
+							.vector = (u8)vector });
 			vector = lapic_pending(v); /* one more behind it wants a window */
 		}
 		interrupt_waits = vector >= 0 ? WINDOW_ANY : WINDOW_NONE;
@@ -280,6 +289,7 @@ static void count_entry(struct vcpu *v, u64 now)
 	v->entered_at = now;
 	if (!v->exited_at)
 		return;
+	trace(TRACE_EXIT, (u8)v->reason, v->guest->id, v->index, v->exited_at, now);
 	c->cycles += cycles;
 	c->histogram[bucket_of(cycles)]++;
 	v->exit_cycles += cycles;

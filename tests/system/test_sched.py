@@ -1,9 +1,11 @@
 """Who gets the processors: shares by weight, caps, pins, wake-ups beside guests that burn, and the commands."""
+import json
 import re
 import time
 
 import pytest
 
+import trace_json as trace
 from harness.machine import Machine, guest, linux
 
 WEIGHTS = [64, 128, 192, 256, 384, 512, 768, 1024]
@@ -181,3 +183,40 @@ def test_paravirtual_help(machine):
     assert after - before > 0.2 and 0.5 < (after - before) / ours < 1.5
     assert machine.vmexit("three")["hypercall"][0] > 0
     assert "rcu" not in machine.run_shell("three", "dmesg | grep -iE 'stall|lockup' ; true")
+
+
+def test_trace(machine):
+    """A trace of two guests becomes a file that Chrome's trace viewer and Perfetto open."""
+    machine.ok("start w64")
+    machine.ok("trace start")
+    assert machine.run_shell("three", "echo traced") == "traced"
+    machine.ok("trace stop")
+    text = "\n".join(machine.ok("trace show 2048", deadline=60))
+    hz, records = trace.parse(text)
+    assert hz == stats(machine, "three")["tsc-hz"] and len(records) > 100
+    made = json.loads(json.dumps(trace.chrome(hz, records)))
+    check_chrome(made["traceEvents"])
+    slices = [e for e in made["traceEvents"] if e["ph"] == "X"]
+    assert {"run", "exit"} <= {e["cat"] for e in slices}
+    assert {"w64/0", "three/0", "Quire"} <= {e["name"] for e in slices if e["cat"] == "run"}
+    assert {"io", "hlt"} & {e["name"] for e in slices if e["cat"] == "exit"}
+    assert any(e["ph"] == "i" and e["name"].startswith("0x") for e in made["traceEvents"])
+    for cpu in (0, 1):  # one thing at a time on each CPU
+        runs = sorted((e["ts"], e["dur"]) for e in slices if e["cat"] == "run" and e["tid"] == cpu)
+        assert all(a[0] + a[1] <= b[0] + 0.001 for a, b in zip(runs, runs[1:]))
+    machine.error("trace show 0")
+    machine.error("trace sing")
+    machine.destroy("w64")
+
+
+def check_chrome(events):
+    """The parts of the trace event format that viewers insist on."""
+    for e in events:
+        assert e["ph"] in "XiM" and isinstance(e["name"], str)
+        assert isinstance(e["pid"], int) and isinstance(e["tid"], int)
+        if e["ph"] == "M":
+            assert e["name"] in ("process_name", "thread_name") and isinstance(e["args"]["name"], str)
+            continue
+        assert isinstance(e["ts"], (int, float)) and e["ts"] >= 0
+        assert e["ph"] != "X" or e["dur"] >= 0
+        assert e["ph"] != "i" or e["s"] in "tpg"

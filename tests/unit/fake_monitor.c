@@ -360,6 +360,25 @@ int sys_guest_memory(u32 id, struct guest_memory *memory)
 	return 0;
 }
 
+int sys_trace(bool on)
+{
+	fake.tracing = on;
+	return fake.trace_error;
+}
+
+s64 sys_trace_read(u32 cpu, u64 *position, struct trace_record *records, u64 count)
+{
+	u64 n;
+
+	if (cpu >= fake.host.cpu_count)
+		return ERR_NOENT;
+	*position = MIN(*position, cpu ? 0 : fake.trace_count);
+	n = MIN(count, (cpu ? 0 : fake.trace_count) - *position);
+	memcpy(records, fake.trace + *position, n * sizeof(*records));
+	*position += n;
+	return (s64)n;
+}
+
 int sys_guest_schedule(u32 id, u32 weight, u32 cap)
 {
 	struct fake_guest *g = by_id(id);

@@ -36,6 +36,10 @@ struct fake {
 	size_t in_len, in_at;
 	char log[65536];
 	size_t log_len;
+	struct trace_record trace[40]; /* CPU 0's */
+	u64 trace_count;
+	int trace_error;
+	bool tracing;
 	const char *config;
 	struct file_info files[8];
 	u32 file_count;

@@ -5,6 +5,7 @@
  * vmm/monitor/commands_inspect.c vmm/monitor/commands_lifecycle.c vmm/monitor/commands_test.c
  * vmm/monitor/commands_ledger.c
  * vmm/monitor/commands_sched.c vmm/monitor/top.c
+ * vmm/monitor/commands_trace.c
  * vmm/monitor/commands_vcpus.c vmm/monitor/complete.c vmm/monitor/configuration.c vmm/monitor/console.c
  * vmm/monitor/definitions.c vmm/monitor/editor.c vmm/monitor/events.c vmm/monitor/guests.c
  * vmm/monitor/loglines.c vmm/monitor/output.c vmm/monitor/policy.c vmm/monitor/replay.c vmm/monitor/start.c
@@ -92,7 +93,8 @@ static void test_bad_arguments(void **state)
 		"schedinfo web cap=6401", "schedinfo web cap=-1", "schedinfo web cap=1 x=2", "schedinfo web weightx=99",
 		"vcpupin web 0", "vcpupin db 0 all", "vcpupin web 2 all", "vcpupin web x all", "vcpupin web 0 ,",
 		"vcpupin web 0 2", "vcpupin web 0 1-0", "vcpupin web 0 0,", "vcpupin web 0 0-", "vcpupin web 0 -1",
-		"vcpupin web 0 ''", "domstats", "domstats no", MANY_WORDS,
+		"vcpupin web 0 ''", "domstats", "domstats no", "trace", "trace sing", "trace start 3",
+		"trace show 0", "trace show x", "trace show 1 2", MANY_WORDS,
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(lines); i++)
@@ -304,6 +306,24 @@ static void test_host(void **state)
 	expect("help vmexit", "-H adds");
 }
 
+static void test_trace(void **state)
+{
+	assert_string_equal(fake_run("trace start"), "");
+	assert_true(fake.tracing);
+	fake.trace[0] = (struct trace_record){ .tsc = 5, .cycles = 7, .kind = TRACE_RUN, .vcpu = TRACE_NO_VCPU };
+	for (u32 i = 1; i < 40; i++)
+		fake.trace[i] = (struct trace_record){ .tsc = i, .cycles = 2, .kind = TRACE_EXIT, .detail = REASON_HLT,
+						       .vcpu = 1, .guest = web->info.id };
+	fake.trace[38].kind = TRACE_INJECT;
+	fake.trace[39] = (struct trace_record){ .kind = 99, .detail = 255, .vcpu = 3, .guest = 77 };
+	fake.trace_count = 40;
+	expect("trace show", "DETAIL\r\n0 5 7 run - - done\r\n0 1 2 exit web 1 hlt\r\n0 2 2 exit");
+	assert_false(fake.tracing);
+	expect("trace show 2", "DETAIL\r\n0 38 2 inject web 1 0x6\r\n0 0 0 ? #77 3 preempted\r\n");
+	fake.trace_error = ERR_NOMEM;
+	expect_error("trace start");
+}
+
 static void test_sched(void **state)
 {
 	web->info.weight = 300;
@@ -398,7 +418,7 @@ int main(void)
 		cmocka_unit_test_setup(test_power, setup),
 		cmocka_unit_test_setup(test_inspection, setup),
 		cmocka_unit_test_setup(test_host, setup),
-		cmocka_unit_test_setup(test_sched, setup),
+		cmocka_unit_test_setup(test_sched, setup), cmocka_unit_test_setup(test_trace, setup),
 		cmocka_unit_test_setup(test_width, setup),
 		cmocka_unit_test_setup(test_units, setup),
 	};

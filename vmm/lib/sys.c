@@ -262,6 +262,16 @@ int sys_guest_vcpu_info(u32 id, u32 index, struct vcpu_info *info)
 	return (int)CALL3(SYS_GUEST_VCPU_INFO, id, index, info);
 }
 
+int sys_trace(bool on)
+{
+	return (int)CALL1(SYS_TRACE, on);
+}
+
+s64 sys_trace_read(u32 cpu, u64 *position, struct trace_record *records, u64 count)
+{
+	return CALL4(SYS_TRACE_READ, cpu, position, records, count);
+}
+
 int sys_guest_schedule(u32 id, u32 weight, u32 cap)
 {
 	return (int)CALL3(SYS_GUEST_SCHEDULE, id, weight, cap);

@@ -53,6 +53,8 @@ s64 sys_guest_definition(u32 id, char *buf, u64 len);
 int sys_guest_start(u32 id, const struct guest_params *params, struct admission *admission);
 int sys_guest_control(u32 id, enum guest_control what, u64 argument);
 int sys_guest_vcpu_info(u32 id, u32 index, struct vcpu_info *info);
+int sys_trace(bool on);
+s64 sys_trace_read(u32 cpu, u64 *position, struct trace_record *records, u64 count);
 int sys_guest_schedule(u32 id, u32 weight, u32 cap);
 int sys_guest_pin(u32 id, u32 index, const struct cpu_set *set);
 int sys_guest_vcpu_state(u32 id, u32 index, struct vcpu_state *state);

@@ -105,6 +105,10 @@ const struct command command_table[] = {
 	{ "vmexit", "NAME [-H]", 1, 2, "why a guest left guest mode: counts and cycles",
 	  "Cycles are the time stamp counter's, from the exit to the next entry.\n"
 	  "-H adds a histogram for each reason.\n", commands_vmexit },
+	{ "trace", "start|stop|show [COUNT]", 1, 2, "what the CPUs did lately: who ran, exits, injections",
+	  "show stops it and prints the last COUNT records of each CPU (100; 2048 are\n"
+	  "kept), which tests/trace_json.py turns into a file for Perfetto's viewer.\n"
+	  "Times are in TSC cycles.\n", commands_trace },
 	{ "files", "", 0, 0, "the files that were loaded at boot",
 	  "Guests boot from these. quire.conf loads one for each guest that names it, and\n"
 	  "those of preload = FILE in [host].\n", commands_files },

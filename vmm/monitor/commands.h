@@ -2,6 +2,8 @@
 #ifndef VMM_MONITOR_COMMANDS_H
 #define VMM_MONITOR_COMMANDS_H
 
+#include "kernel/lib/types.h"
+
 struct guest_info;
 
 /* commands_help.c */
@@ -55,8 +57,12 @@ void commands_domstats(int argc, char **argv);
 /* top.c */
 void commands_top(int argc, char **argv);
 
+/* commands_trace.c */
+void commands_trace(int argc, char **argv);
+
 /* commands_vcpus.c */
 void commands_vmexit(int argc, char **argv);
+const char *commands_reason_name(u32 reason); /* of an enum vcpu_reason */
 
 /* commands_inspect.c */
 void commands_dumpreg(int argc, char **argv);

@@ -21,6 +21,11 @@ static const char *const reason_names[] = {
 };
 _Static_assert(ARRAY_SIZE(reason_names) == REASON_COUNT, "a name for each reason");
 
+const char *commands_reason_name(u32 reason)
+{
+	return reason < REASON_COUNT ? reason_names[reason] : "unknown";
+}
+
 /* The exits of all vCPUs together. */
 static void sum_exits(const struct guest_info *info, struct vcpu_info *sum)
 {
