@@ -14,8 +14,8 @@ WORK = ("end=$(($(cut -d. -f1 /proc/uptime) + {seconds})); for j in $(seq {jobs}
         "while [ $(cut -d. -f1 /proc/uptime) -lt $end ]; do "
         "dd if=/dev/zero bs=64k count=20 2>/dev/null | gzip | md5sum >/dev/null; n=$((n+1)); done; "
         "echo $n rounds >>/work) & done; wait; echo finished >>/work")
-COMPLAINTS = ("stall|lockup|hung|blocked for more|unstable|watchdog|clocksource.*(skew|wrong)|jumped|BUG|WARNING|"
-              "Call Trace")
+COMPLAINTS = "stall|lockup|hung|blocked for more|unstable|skew|jumped|BUG:|WARNING:|Call Trace"
+TOLD = "TSCs unsynchronized"  # what Linux concludes from a processor without an invariant TSC, as QEMU's is
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def load(machine, seconds):
         print(f"\n{name}: rounds", [int(line.split()[0]) for line in rounds[:-1]])
     for name in NAMES:
         check_clock(name, before[name], clocks(machine, name))
-        log = machine.run_shell(name, f"dmesg | grep -iE '{COMPLAINTS}' | grep -v NMI; true")
+        log = machine.run_shell(name, f"dmesg | grep -E '{COMPLAINTS}' | grep -v '{TOLD}'; true")
         assert not log, log
         stolen = int(machine.run_shell(name, "head -1 /proc/stat").split()[8])
         assert stolen > seconds * 100 / 4, stolen  # eight vCPUs on two CPUs
