@@ -85,6 +85,8 @@ enum syscall {
 	SYS_TRACE_READ,    /* (cpu, u64 *position, struct trace_record *, count) from an absolute position on; moves it
 			    * (forward too over what was overwritten); returns how many */
 	SYS_HOST_POWER,    /* (enum host_power) */
+	SYS_MERGE_INFO,    /* (struct merge_info *) */
+	SYS_MERGE_CONTROL, /* (enum merge_control, value) ERR_NOMEM: to unmerge takes more than is free */
 };
 
 /* Bits of SYS_EVENT_WAIT; sticky until taken. */
@@ -283,6 +285,7 @@ struct guest_params {
 	u32 memory_shares; /* 1 to MEMORY_SHARES_MAX: its claim, for each page */
 	u64 memory_min; /* bytes of frames that it is promised */
 	u64 memory_max; /* the most that it may have, 0: memory */
+	char share_group[NAME_MAX]; /* guests of one group share equal pages; "": it shares with none */
 };
 
 /* What is said about memory when a guest asks to come in (SYS_GUEST_START) or its terms change (SYS_GUEST_TUNE):
@@ -431,6 +434,40 @@ struct cpu_info {
 	u64 busy_ns, idle_ns;
 	u64 switches, interrupts; /* counts */
 	u32 ready;          /* threads that wait for this CPU */
+};
+
+enum merge_state { MERGE_STOPPED, MERGE_RUNNING, MERGE_UNMERGING };
+
+enum merge_control {
+	MERGE_CONTROL_STOP,     /* what is merged stays so */
+	MERGE_CONTROL_RUN,
+	MERGE_CONTROL_UNMERGE,  /* and stop */
+	MERGE_CONTROL_CPU,      /* per cent of one processor that it may take from others: 1 to 100 */
+	MERGE_CONTROL_INTERVAL, /* ms between two passes' beginnings: 1 to 3600000 */
+};
+
+/* Counts of pages of 4 KiB; what KSM has too means the same. */
+struct merge_info {
+	u32 state;          /* enum merge_state */
+	u32 cpu_percent, interval_ms;
+	u32 guests;         /* that merge */
+	u64 pages_shared;   /* merged frames */
+	u64 pages_sharing;  /* further uses of them: pages saved */
+	u64 pages_unshared; /* unique, known by their content, and not written since */
+	u64 pages_volatile; /* written between two passes */
+	u64 pages_scanned;  /* looked at, in all */
+	u64 pages_skipped;  /* of them, passed over: not written since they were known */
+	u64 zero_pages;     /* found to be zeroes and given back (ksm_zero_pages) */
+	u64 full_scans;
+	s64 general_profit; /* bytes: what sharing and zero pages save, less the bookkeeping */
+	u64 born_merged;    /* uses of files' pages: shared from the start, by no scan */
+	u64 pages_hashed, pages_compared; /* how often, in all */
+	u64 pages_differed; /* compared and not equal */
+	u64 pages_merged;   /* merged or given back, in all */
+	u64 slots_evicted;  /* candidates that were forgotten for want of room */
+	u64 cpu_ns;         /* the scanner's time */
+	u64 bookkeeping;    /* bytes */
+	u64 unmerge_cost;   /* bytes that it would take to unmerge all */
 };
 
 struct host_info {

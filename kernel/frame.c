@@ -213,6 +213,20 @@ enum frame_kind frame_kind_of(hpa_t at)
 	return frame_of(at)->kind;
 }
 
+void frame_kind_set(hpa_t at, enum frame_kind kind)
+{
+	struct frame *f = frame_of(at);
+
+	account(f->kind, -(s64)BIT(f->order));
+	account(kind, (s64)BIT(f->order));
+	__atomic_store_n(&f->kind, (u8)kind, __ATOMIC_RELEASE);
+}
+
+u64 *frame_note(hpa_t at)
+{
+	return &frame_of(at)->note;
+}
+
 void frame_split(hpa_t at)
 {
 	struct frame *f = frame_of(at);

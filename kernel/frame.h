@@ -21,16 +21,22 @@ enum frame_kind {
 	FRAME_PROCESS,  /* ring-3 memory */
 	FRAME_GUEST,    /* guest RAM */
 	FRAME_FILE,     /* loaded files */
+	FRAME_MERGED,   /* guest RAM that several pages share: merge_frame.h */
 	FRAME_KINDS,
 };
 
 struct frame {
 	u32 ref;       /* a */
-	u8 kind;       /* enum frame_kind, c while allocated */
+	u8 kind;       /* enum frame_kind, while allocated its holder's */
 	u8 order;      /* of the block that starts here, c while allocated */
 	u8 node;       /* c */
 	u8 head;       /* p: 1 when a free block starts here */
-	u32 next, prev; /* p: free list links by frame index, 0 ends */
+	union {
+		struct {
+			u32 next, prev; /* p: free list links by frame index, 0 ends */
+		};
+		u64 note; /* its holder's, while allocated */
+	};
 };
 
 _Static_assert(sizeof(struct frame) == 16, "16 bytes for each 4 KiB");
@@ -53,6 +59,8 @@ void frame_get(hpa_t at);
 void frame_put(hpa_t at);
 u32 frame_refs(hpa_t at);
 enum frame_kind frame_kind_of(hpa_t at); /* of the allocated block that starts there */
+void frame_kind_set(hpa_t at, enum frame_kind kind);
+u64 *frame_note(hpa_t at); /* 8 bytes for the holder of an allocated block */
 
 /* Splits an allocated block into single frames with one reference each. */
 void frame_split(hpa_t at);

@@ -5,8 +5,10 @@
 #include "kernel/gmem_leaf.h"
 #include "kernel/gmem_region.h"
 #include "kernel/lib/string.h"
+#include "kernel/merge_frame.h"
 
 hpa_t gmem_zero_frame;
+struct gmem_totals gmem_totals;
 
 int gmem_start(void)
 {
@@ -36,23 +38,53 @@ int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, stru
 	return m->root.v ? 0 : ERR_NOMEM;
 }
 
+bool gmem_leaf_is_merged(u64 entry)
+{
+	return entry & LEAF_GIVEN || frame_kind_of(gmem_leaf_frame(entry)) == FRAME_MERGED;
+}
+
 bool gmem_leaf_private(hpa_t frame)
 {
 	return frame.v != gmem_zero_frame.v && frame_kind_of(frame) == FRAME_GUEST;
 }
 
+static void count(u64 *own, u64 *total, s64 by)
+{
+	*own += (u64)by;
+	__atomic_add_fetch(total, (u64)by, __ATOMIC_RELAXED);
+}
+
+void gmem_leaf_count(struct gmem *m, u64 entry, s64 by)
+{
+	hpa_t frame = gmem_leaf_frame(entry);
+
+	if (gmem_leaf_private(frame)) {
+		gmem_private(m, by);
+		return;
+	}
+	m->shared_pages += (u64)by;
+	if (frame.v == gmem_zero_frame.v) {
+		m->zero_pages += (u64)by;
+		if (entry & LEAF_GIVEN)
+			count(&m->given_pages, &gmem_totals.given, by);
+	} else if (frame_kind_of(frame) == FRAME_MERGED) {
+		count(&m->merged_pages, &gmem_totals.merged, by);
+	} else {
+		count(&m->file_pages, &gmem_totals.file, by);
+	}
+}
+
 void gmem_leaf_put(struct gmem *m, u64 entry)
 {
-	hpa_t frame = { entry & TABLE_ADDRESS };
+	hpa_t frame = gmem_leaf_frame(entry);
 
-	if (gmem_leaf_private(frame))
-		gmem_private(m, -1);
+	gmem_leaf_count(m, entry, -1);
+	if (frame.v == gmem_zero_frame.v)
+		return;
+	if (frame_kind_of(frame) == FRAME_MERGED)
+		merge_frame_put(frame);
 	else
-		m->shared_pages--;
-	if (frame.v != gmem_zero_frame.v)
 		frame_put(frame);
-	else
-		m->zero_pages--;
 }
 
 static u64 page_perms(const struct gmem_region *r, bool write)
@@ -86,6 +118,16 @@ static hpa_t private_frame(struct gmem *m, hpa_t from, enum ledger_use use)
 	return frame;
 }
 
+/* (A frame of its own was counted when it was taken.) */
+static void set_leaf(struct gmem *m, const struct gmem_region *r, u64 *entry, hpa_t frame, bool write)
+{
+	u64 leaf = table_leaf(m->format, frame, 0, (u32)page_perms(r, write)) | (write ? m->format->dirty : 0);
+
+	__atomic_store_n(entry, leaf, __ATOMIC_RELEASE);
+	if (!gmem_leaf_private(frame))
+		gmem_leaf_count(m, leaf, 1);
+}
+
 /* First touch.  m locked. */
 static int populate(struct gmem *m, const struct gmem_region *r, u64 page, u64 *entry, bool write,
 		    enum ledger_use use)
@@ -96,34 +138,46 @@ static int populate(struct gmem *m, const struct gmem_region *r, u64 page, u64 *
 		frame = private_frame(m, frame, use);
 		if (!frame.v)
 			return ERR_NOMEM;
-	} else {
-		if (frame.v != gmem_zero_frame.v)
-			frame_get(frame);
-		else
-			m->zero_pages++;
-		m->shared_pages++;
+	} else if (frame.v != gmem_zero_frame.v) {
+		frame_get(frame);
 	}
-	__atomic_store_n(entry, table_leaf(m->format, frame, 0, (u32)page_perms(r, write)), __ATOMIC_RELEASE);
+	set_leaf(m, r, entry, frame, write);
 	return 0;
+}
+
+/* Is the frame that a read-only leaf of m maps nobody else's?  Then it is m's own afterwards. */
+static bool take_over(struct gmem *m, u64 entry)
+{
+	hpa_t frame = gmem_leaf_frame(entry);
+
+	if (gmem_leaf_private(frame))
+		return frame_refs(frame) == 1;
+	if (frame.v == gmem_zero_frame.v || frame_kind_of(frame) != FRAME_MERGED)
+		return false;
+	gmem_leaf_count(m, entry, -1);
+	if (!merge_frame_take(frame))
+		return gmem_leaf_count(m, entry, 1), false;
+	gmem_leaf_count(m, entry, 1);
+	return true;
 }
 
 /* A write to a page that is mapped read only: take the frame over, or leave it for a copy.  m locked. */
 static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry, enum ledger_use use)
 {
 	u64 old = *entry;
-	hpa_t from = { old & TABLE_ADDRESS }, frame;
+	hpa_t frame;
 
-	if (gmem_leaf_private(from) && frame_refs(from) == 1) {
-		__atomic_store_n(entry, old | m->format->write, __ATOMIC_RELEASE);
+	if (take_over(m, old)) {
+		__atomic_or_fetch(entry, m->format->write | m->format->dirty, __ATOMIC_RELEASE);
 		return 0;
 	}
-	frame = private_frame(m, from, use);
+	frame = private_frame(m, gmem_leaf_frame(old), use);
 	if (!frame.v)
 		return ERR_NOMEM;
 	/* not writable before the flush: other vCPUs still read the old frame and would miss what is written */
-	__atomic_store_n(entry, table_leaf(m->format, frame, 0, (u32)page_perms(r, false)), __ATOMIC_RELEASE);
+	set_leaf(m, r, entry, frame, false);
 	m->shootdown(m);
-	__atomic_or_fetch(entry, m->format->write, __ATOMIC_RELEASE);
+	__atomic_or_fetch(entry, m->format->write | m->format->dirty, __ATOMIC_RELEASE);
 	gmem_leaf_put(m, old);
 	return 0;
 }
@@ -144,8 +198,7 @@ u64 *gmem_leaf_entry(struct gmem *m, u64 page, enum ledger_use use)
 	return entry;
 }
 
-/* Makes the page of gpa present (and writable); m locked. */
-static int touch(struct gmem *m, u64 gpa, bool write, enum ledger_use use)
+int gmem_leaf_touch(struct gmem *m, u64 gpa, bool write, enum ledger_use use)
 {
 	u64 page = gpa & PAGE_MASK, *entry;
 	const struct gmem_region *r = gmem_region_find(m, page);
@@ -159,6 +212,8 @@ static int touch(struct gmem *m, u64 gpa, bool write, enum ledger_use use)
 		return populate(m, r, page, entry, write, use);
 	if (write && !(*entry & m->format->write))
 		return unshare(m, r, entry, use);
+	if (write && !(*entry & gmem_leaf_dirt(m)))
+		__atomic_or_fetch(entry, m->format->dirty, __ATOMIC_RELEASE); /* it may be the kernel that writes */
 	return 0;
 }
 
@@ -167,7 +222,7 @@ int gmem_fault(struct gmem *m, u64 gpa, bool write)
 	int error;
 
 	spin_lock(&m->lock);
-	error = touch(m, gpa, write, LEDGER_FAULT);
+	error = gmem_leaf_touch(m, gpa, write, LEDGER_FAULT);
 	spin_unlock(&m->lock);
 	return error;
 }
@@ -182,7 +237,7 @@ const u8 *gmem_peek(struct gmem *m, u64 gpa)
 	u32 level;
 	u64 entry = *table_find(m->format, m->root, gpa, &level);
 
-	return entry & m->format->present ? byte_of((hpa_t){ entry & TABLE_ADDRESS }, gpa) : NULL;
+	return entry & m->format->present ? byte_of(gmem_leaf_frame(entry), gpa) : NULL;
 }
 
 /* What the bytes at gpa are for a reader, present or not; NULL outside of memory.  m locked. */
@@ -193,7 +248,7 @@ static const u8 *view(struct gmem *m, u64 gpa)
 	const struct gmem_region *r;
 
 	if (entry & m->format->present)
-		return byte_of((hpa_t){ entry & TABLE_ADDRESS }, gpa);
+		return byte_of(gmem_leaf_frame(entry), gpa);
 	r = gmem_region_find(m, gpa);
 	return r ? byte_of(initial_frame(r, gpa & PAGE_MASK, entry), gpa) : NULL;
 }
@@ -259,7 +314,7 @@ int gmem_write(struct gmem *m, u64 gpa, const void *from, u64 len)
 		int error;
 
 		spin_lock(&m->lock);
-		error = touch(m, gpa, true, LEDGER_WRITE);
+		error = gmem_leaf_touch(m, gpa, true, LEDGER_WRITE);
 		if (!error)
 			copy((u8 *)gmem_peek(m, gpa), in, part);
 		spin_unlock(&m->lock);
@@ -287,7 +342,7 @@ int gmem_swap(struct gmem *m, u64 gpa, u32 size, u64 old, u64 fresh)
 	if (gpa >= GMEM_TOP || gpa & (size - 1))
 		return ERR_FAULT;
 	spin_lock(&m->lock);
-	error = touch(m, gpa, true, LEDGER_WRITE);
+	error = gmem_leaf_touch(m, gpa, true, LEDGER_WRITE);
 	if (!error && !swap((u8 *)gmem_peek(m, gpa), size, old, fresh))
 		error = ERR_AGAIN;
 	spin_unlock(&m->lock);

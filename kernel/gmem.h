@@ -22,6 +22,8 @@ struct gmem_region {
 	u64 source;   /* hpa of the first page's frame, MAP_FILE and MAP_ROM; 0: begins as zeroes */
 };
 
+struct merge_member;
+
 struct gmem {
 	struct spinlock lock;
 	const struct table_format *format; /* c */
@@ -32,10 +34,14 @@ struct gmem {
 	u64 limit;                         /* c: bytes of RAM that regions may have in all */
 	u64 generation;                    /* a: grows when a translation was taken away */
 	u64 private_pages;                 /* m: frames of its own */
-	u64 shared_pages;                  /* m: leaves on file frames and the zero frame */
-	u64 zero_pages;                    /* m: of them, on the zero frame */
+	u64 shared_pages;                  /* m: leaves on other frames: of them ... */
+	u64 zero_pages;                    /* m: ... on the zero frame */
+	u64 given_pages;                   /* m: ... of these, because the merger found zeroes */
+	u64 file_pages;                    /* m: ... on files' */
+	u64 merged_pages;                  /* m: ... on merged ones */
 	u64 tables;                        /* m: stage-2 frames, up to tables_max */
 	u64 tables_max;                    /* c: enough for all RAM, and no more for one that remaps it all over */
+	struct merge_member *member;       /* merge.h's; NULL: it does not merge */
 	u64 fini_at;                       /* o: where gmem_fini_step goes on */
 	void (*shootdown)(struct gmem *m); /* c: makes all vCPUs forget old translations */
 };

@@ -10,15 +10,59 @@
 
 #include "kernel/gmem.h"
 
-#define LEAF_ZERO BIT(54) /* not present */
+#define LEAF_HASHED BIT(52) /* present: the merger knows the content, as long as the leaf is clean */
+#define LEAF_GIVEN BIT(53)  /* present, zero frame: the merger found the page to be zeroes */
+#define LEAF_ZERO BIT(54)   /* not present */
 
 extern hpa_t gmem_zero_frame; /* c: everybody's, counts no references */
+
+/* Leaves of all guests by what they map; a. */
+extern struct gmem_totals {
+	u64 file, merged, given;
+} gmem_totals;
+
+/* What tells that a page was written since the bits were cleared and flushed.  Every write by the kernel sets
+ * them too.  Where the hardware has no dirty bit, a page that is to be watched is write-protected: then the right
+ * to write is what tells. */
+static inline u64 gmem_leaf_dirt(const struct gmem *m)
+{
+	return m->format->dirty ? m->format->dirty : m->format->write;
+}
+
+/* Has the page still the content that the merger knows? */
+static inline bool gmem_leaf_clean(const struct gmem *m, u64 entry)
+{
+	return (entry & (LEAF_HASHED | gmem_leaf_dirt(m))) == LEAF_HASHED;
+}
+
+static inline hpa_t gmem_leaf_frame(u64 entry)
+{
+	return (hpa_t){ entry & TABLE_ADDRESS };
+}
 
 /* Is frame, which a leaf maps, the guest's own? */
 bool gmem_leaf_private(hpa_t frame);
 
+/* Did the merger replace what this leaf, which is present, mapped? */
+bool gmem_leaf_is_merged(u64 entry);
+
+/* Makes the page of gpa present (and writable); m locked.  Errors as gmem_fault. */
+int gmem_leaf_touch(struct gmem *m, u64 gpa, bool write, enum ledger_use use) must_check;
+
+/* Counts a leaf of m that begins (1) or ends (-1) to map what entry maps. */
+void gmem_leaf_count(struct gmem *m, u64 entry, s64 by);
+
 /* Drops what a leaf mapped; the flush was done. */
 void gmem_leaf_put(struct gmem *m, u64 entry);
+
+/* The leaves at or after *gpa: a run of consecutive entries of one table, all within a region.  count 0: there is
+ * no table, go on.  *gpa moves behind it; false when there is no more memory. */
+struct leaf_run {
+	u64 gpa;
+	u64 *entries;
+	u32 count;
+};
+bool gmem_leaf_run(struct gmem *m, u64 *gpa, struct leaf_run *run) must_check;
 
 /* The entry of a page, with the tables above it; NULL without memory. */
 u64 *gmem_leaf_entry(struct gmem *m, u64 page, enum ledger_use use);

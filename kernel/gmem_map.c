@@ -34,6 +34,32 @@ static void zap(struct gmem *m, u64 base, u64 end, u64 left)
 	}
 }
 
+static const struct gmem_region *region_from(const struct gmem *m, u64 gpa)
+{
+	for (u32 i = 0; i < m->region_count; i++)
+		if (gpa < m->regions[i].base + m->regions[i].len)
+			return &m->regions[i];
+	return NULL;
+}
+
+bool gmem_leaf_run(struct gmem *m, u64 *gpa, struct leaf_run *run)
+{
+	const struct gmem_region *r = region_from(m, *gpa);
+	u32 level;
+	u64 end;
+
+	if (!r)
+		return false;
+	run->gpa = MAX(*gpa, r->base);
+	run->entries = table_find(m->format, m->root, run->gpa, &level);
+	end = ALIGN_DOWN(run->gpa, table_span(level)) + table_span(level);
+	if (!level)
+		end = MIN(ALIGN_DOWN(run->gpa, table_span(1)) + table_span(1), r->base + r->len);
+	run->count = level ? 0 : (u32)((end - run->gpa) >> PAGE_SHIFT);
+	*gpa = MIN(end, r->base + r->len);
+	return true;
+}
+
 /* The part of [gpa, end), at least a page, that holds no more leaves than one step may take away. */
 static u64 step_end(struct gmem *m, u64 gpa, u64 end)
 {

@@ -8,6 +8,7 @@
 #include "kernel/lib/fmt.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
+#include "kernel/merge.h"
 #include "kernel/monitor.h"
 #include "kernel/process.h"
 #include "kernel/program.h"
@@ -125,6 +126,9 @@ int guest_start(struct guest *g, const struct guest_params *params, struct admis
 		unbuild(g);
 		return error;
 	}
+	g->params.share_group[NAME_MAX - 1] = 0;
+	if (g->params.share_group[0] && merge_join(&g->gmem, g->params.share_group))
+		log_limited(&g->log_limit, LOG_WARN, "guest %u %s: no room for it among those that merge", g->id, g->name);
 	spin_lock(&g->lock);
 	g->state = GUEST_RUNNING;
 	g->stop_reason = STOP_NONE;
@@ -321,7 +325,7 @@ int guest_destroy(struct guest *g)
 /* One bounded piece of taking g apart. */
 static void reap_step(struct guest *g)
 {
-	if (!gmem_fini_step(&g->gmem))
+	if (!merge_leave(&g->gmem) || !gmem_fini_step(&g->gmem))
 		return;
 	free_vcpus(g);
 	ledger_remove(&g->account);

@@ -19,8 +19,10 @@
 #include "kernel/host_cpu.h"
 #include "kernel/host_info.h"
 #include "kernel/interrupt.h"
+#include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
+#include "kernel/merge.h"
 #include "kernel/monitor.h"
 #include "kernel/panic.h"
 #include "kernel/program.h"
@@ -131,6 +133,14 @@ static void log_load_messages(const struct boot_info *info)
 	}
 }
 
+static int start_merging(const struct boot_info *info)
+{
+	u64 seed;
+
+	memcpy(&seed, info->entropy, sizeof(seed));
+	return merge_init(seed) ? ERR_NOMEM : merge_start();
+}
+
 static void start(void *argument)
 {
 	const struct boot_info *info = argument;
@@ -147,7 +157,7 @@ static void start(void *argument)
 		 (unsigned long)(frame_count(FRAME_FREE) * PAGE_SIZE / MIB));
 	start_serial_input(info);
 	ledger_start(info->options.memory_reserve, info->options.overcommit);
-	if (program_init() || guest_start_reaper() || pressure_start() || monitor_start())
+	if (program_init() || guest_start_reaper() || pressure_start() || start_merging(info) || monitor_start())
 		panic("no memory to start the monitor");
 	host_info_mark(BOOT_MONITOR);
 	sched_loop(NULL);

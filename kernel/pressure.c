@@ -10,6 +10,7 @@
 #include "kernel/frame.h"
 #include "kernel/guest.h"
 #include "kernel/log.h"
+#include "kernel/merge.h"
 #include "kernel/monitor.h"
 #include "kernel/process.h"
 #include "kernel/thread.h"
@@ -177,6 +178,7 @@ static enum memory_level follow_level(void)
 		log_level(level, available);
 	current = level;
 	follow_targets(level, available);
+	merge_hurry(level >= MEMORY_HARD);
 	return level;
 }
 

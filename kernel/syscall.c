@@ -65,6 +65,8 @@ const struct syscall_entry syscall_table[SYSCALL_COUNT] = {
 	MONITOR(SYS_TRACE, trace),
 	MONITOR(SYS_TRACE_READ, trace_read),
 	MONITOR(SYS_HOST_POWER, host_power),
+	MONITOR(SYS_MERGE_INFO, merge_info),
+	MONITOR(SYS_MERGE_CONTROL, merge_control),
 };
 
 static bool allowed(const struct process *p, enum syscall_who who)

@@ -90,5 +90,7 @@ SYSCALL_HANDLER(ledger_info);
 SYSCALL_HANDLER(trace);
 SYSCALL_HANDLER(trace_read);
 SYSCALL_HANDLER(host_power);
+SYSCALL_HANDLER(merge_info);
+SYSCALL_HANDLER(merge_control);
 
 #endif

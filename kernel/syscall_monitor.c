@@ -5,6 +5,7 @@
 #include "kernel/guest_sched.h"
 #include "kernel/host_info.h"
 #include "kernel/log.h"
+#include "kernel/merge.h"
 #include "kernel/monitor.h"
 #include "kernel/syscall.h"
 #include "kernel/trace.h"
@@ -331,4 +332,17 @@ SYSCALL_HANDLER(host_power)
 		return ERR_INVAL;
 	host_console->power((enum host_power)a[0]);
 	return ERR_UNSUPPORTED;
+}
+
+SYSCALL_HANDLER(merge_info)
+{
+	struct merge_info info;
+
+	merge_info(&info);
+	return process_write(t->process, a[0], &info, sizeof(info));
+}
+
+SYSCALL_HANDLER(merge_control)
+{
+	return a[0] > MERGE_CONTROL_INTERVAL ? ERR_INVAL : merge_control((enum merge_control)a[0], a[1]);
 }

@@ -15,8 +15,8 @@ import sys
 import time
 
 OUT = "build/model"
-LINKS = """kernel/gmem.c kernel/gmem_map.c kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c
-    kernel/ledger.c arch/x86_64/table_format.c tests/unit/fake_arch.c tests/unit/fake_trap.c""".split()
+LINKS = """kernel/gmem.c kernel/merge_frame.c kernel/gmem_map.c kernel/gmem_region.c kernel/table.c kernel/frame.c
+    kernel/lock.c kernel/ledger.c arch/x86_64/table_format.c tests/unit/fake_arch.c tests/unit/fake_trap.c""".split()
 FLAGS = "-std=gnu11 -g -Wall -Wextra -Werror -Wno-unused-parameter -I. -DLOCK_CHECK=1".split()
 SANITIZED = "-O1 -fsanitize=address,undefined -fno-sanitize-recover=all".split()
 FAST = ["-O2"]

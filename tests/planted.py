@@ -17,10 +17,10 @@ SECONDS = 60  # to find one; most take less than one
 BUGS = [
     ("a missed flush", "kernel/gmem.c", r"\tm->shootdown\(m\);\n(\t__atomic_or_fetch)", r"\1"),
     ("a flush too late", "kernel/gmem_map.c", r"(\t\tm->shootdown\(m\);\n)(\t\twhile \(n\)\n.*\n)", r"\2\1"),
-    ("a wrong reference count", "kernel/gmem.c", r"\t\t\tframe_get\(frame\);\n", r"\t\t\t(void)0;\n"),
+    ("a wrong reference count", "kernel/gmem.c", r"\t\tframe_get\(frame\);\n", r"\t\t(void)0;\n"),
     ("a leaked frame", "kernel/gmem.c", r"(__atomic_or_fetch.*\n)\tgmem_leaf_put\(m, old\);",
      r"\1\tm->shared_pages--;"),
-    ("writable too early", "kernel/gmem.c", r"(page_perms\(r, )false(\).*\n\tm->shootdown)", r"\1true\2"),
+    ("writable too early", "kernel/gmem.c", r"(set_leaf\(m, r, entry, frame, )false(\);\n\tm->shootdown)", r"\1true\2"),
 ]
 
 

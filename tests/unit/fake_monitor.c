@@ -215,6 +215,20 @@ int sys_ledger_info(struct ledger_info *info)
 	return 0;
 }
 
+int sys_merge_info(struct merge_info *info)
+{
+	*info = fake.merge;
+	return 0;
+}
+
+int sys_merge_control(enum merge_control what, u64 value)
+{
+	fake.merge_control = what;
+	fake.merge_value = value;
+	fake.merge_calls++;
+	return fake.merge_error;
+}
+
 /* ---- guests ---- */
 
 int sys_guest_tune(u32 id, const struct guest_tune *tune, struct admission *admission)

@@ -53,6 +53,11 @@ struct fake {
 	int tune_error;
 	struct ledger_info ledger;
 	u32 power_calls;
+	struct merge_info merge;
+	enum merge_control merge_control;
+	u64 merge_value;
+	u32 merge_calls;
+	int merge_error;
 };
 
 extern struct fake fake;

@@ -1,11 +1,9 @@
 /* Every command against a fake kernel: its output, one-line errors, nothing wider than 80 columns. */
 /* links: tests/unit/fake_monitor.c vmm/monitor/command.c vmm/monitor/command_table.c
  * vmm/monitor/commands_balloon.c vmm/monitor/commands_guests.c vmm/monitor/commands_help.c
- * vmm/monitor/commands_host.c
- * vmm/monitor/commands_inspect.c vmm/monitor/commands_lifecycle.c vmm/monitor/commands_test.c
- * vmm/monitor/commands_ledger.c
- * vmm/monitor/commands_sched.c vmm/monitor/top.c
- * vmm/monitor/commands_trace.c
+ * vmm/monitor/commands_host.c vmm/monitor/commands_inspect.c vmm/monitor/commands_ksm.c
+ * vmm/monitor/commands_ledger.c vmm/monitor/commands_lifecycle.c vmm/monitor/commands_sched.c
+ * vmm/monitor/commands_test.c vmm/monitor/commands_trace.c vmm/monitor/top.c
  * vmm/monitor/commands_vcpus.c vmm/monitor/complete.c vmm/monitor/configuration.c vmm/monitor/console.c
  * vmm/monitor/definitions.c vmm/monitor/editor.c vmm/monitor/events.c vmm/monitor/guests.c
  * vmm/monitor/loglines.c vmm/monitor/output.c vmm/monitor/policy.c vmm/monitor/replay.c vmm/monitor/start.c
@@ -279,6 +277,37 @@ static void test_power(void **state)
 	expect("poweroff", "error: the host refused it");
 }
 
+static void test_ksm(void **state)
+{
+	fake.merge = (struct merge_info){ .state = MERGE_RUNNING, .pages_shared = 12, .pages_sharing = 345, .zero_pages = 6,
+					  .general_profit = -4096, .unmerge_cost = 3 * MIB };
+	expect("ksm", "pages_sharing     345\r\n");
+	expect("ksm show", "general_profit    -4096\r\n");
+	expect("ksm", "ksm_zero_pages    6\r\n");
+	assert_int_equal(fake.merge_calls, 0);
+	fake_run("ksm stop");
+	assert_int_equal(fake.merge_control, MERGE_CONTROL_STOP);
+	fake_run("ksm run");
+	assert_int_equal(fake.merge_control, MERGE_CONTROL_RUN);
+	fake_run("ksm set cpu 50");
+	assert_true(fake.merge_control == MERGE_CONTROL_CPU && fake.merge_value == 50);
+	fake_run("ksm set interval 250");
+	assert_true(fake.merge_control == MERGE_CONTROL_INTERVAL && fake.merge_value == 250);
+	assert_int_equal(fake.merge_calls, 4);
+	expect("ksm unmerge", "Unmerging takes 3 MiB; 512 MiB are free.\r\n");
+	assert_int_equal(fake.merge_control, MERGE_CONTROL_UNMERGE);
+	fake.merge_error = ERR_NOMEM;
+	expect("ksm unmerge", "error: that does not fit");
+	assert_int_equal(fake.merge_calls, 6);
+	expect_error("ksm walk");
+	expect_error("ksm set cpu");
+	expect_error("ksm set cpu 0");
+	expect_error("ksm set cpu 101");
+	expect_error("ksm set pages 5");
+	expect_error("ksm run now");
+	assert_int_equal(fake.merge_calls, 6);
+}
+
 static void test_inspection(void **state)
 {
 	expect("dumpmem web 0x3f8 20",
@@ -416,6 +445,7 @@ int main(void)
 		cmocka_unit_test_setup(test_setmem, setup), cmocka_unit_test_setup(test_dommemstat, setup),
 		cmocka_unit_test_setup(test_memtune, setup),
 		cmocka_unit_test_setup(test_power, setup),
+		cmocka_unit_test_setup(test_ksm, setup),
 		cmocka_unit_test_setup(test_inspection, setup),
 		cmocka_unit_test_setup(test_host, setup),
 		cmocka_unit_test_setup(test_sched, setup), cmocka_unit_test_setup(test_trace, setup),

@@ -1,10 +1,9 @@
 /* Guest definitions and quire.conf's guests: what is accepted, what is refused and with which words. */
 /* links: tests/unit/fake_monitor.c vmm/monitor/command.c vmm/monitor/command_table.c
  * vmm/monitor/commands_balloon.c vmm/monitor/commands_guests.c vmm/monitor/commands_help.c
- * vmm/monitor/commands_host.c vmm/monitor/commands_ledger.c
- * vmm/monitor/commands_inspect.c vmm/monitor/commands_lifecycle.c vmm/monitor/commands_test.c
- * vmm/monitor/commands_sched.c vmm/monitor/top.c
- * vmm/monitor/commands_trace.c
+ * vmm/monitor/commands_host.c vmm/monitor/commands_inspect.c vmm/monitor/commands_ksm.c
+ * vmm/monitor/commands_ledger.c vmm/monitor/commands_lifecycle.c vmm/monitor/commands_sched.c
+ * vmm/monitor/commands_test.c vmm/monitor/commands_trace.c vmm/monitor/top.c
  * vmm/monitor/commands_vcpus.c vmm/monitor/complete.c vmm/monitor/configuration.c vmm/monitor/console.c
  * vmm/monitor/definitions.c vmm/monitor/editor.c vmm/monitor/events.c vmm/monitor/guests.c
  * vmm/monitor/loglines.c vmm/monitor/output.c vmm/monitor/policy.c vmm/monitor/replay.c vmm/monitor/start.c
@@ -45,6 +44,7 @@ static void test_defaults(void **state)
 	assert_int_equal(d.params.memory, 128 * MIB);
 	assert_int_equal(d.params.vcpu_count, 1);
 	assert_int_equal(d.params.weight, 256);
+	assert_string_equal(d.params.share_group, "default");
 	assert_false(d.autostart);
 	assert_int_equal(d.on_poweroff, ACTION_DESTROY);
 	assert_int_equal(d.on_reboot, ACTION_RESTART);
@@ -54,11 +54,12 @@ static void test_defaults(void **state)
 static void test_every_key(void **state)
 {
 	assert_int_equal(parse("memory=1G\nvcpus = 4\nkernel=k\ninitrd=i\nmodule=a b c\nmodule=d\n"
-			       "cmdline = console=ttyS0 x=\"y z\" #1\nautostart=on\nweight=1024\n"
+			       "cmdline = console=ttyS0 x=\"y z\" #1\nautostart=on\nweight=1024\nshare-group=none\n"
 			       "on-crash=pause\non-reboot=destroy\non-poweroff=restart\n"), 0);
 	assert_int_equal(d.params.memory, GIB);
 	assert_int_equal(d.params.vcpu_count, 4);
 	assert_int_equal(d.params.weight, 1024);
+	assert_string_equal(d.params.share_group, "");
 	assert_true(d.autostart);
 	assert_int_equal(d.on_crash, ACTION_PAUSE);
 	assert_int_equal(d.on_reboot, ACTION_DESTROY);
@@ -72,7 +73,8 @@ static void test_refusals(void **state)
 		"", "memory=64M\n", "kernel=\n", "kernel=k\nmemory=0\n", "kernel=k\nmemory=1023K\n",
 		"kernel=k\nmemory=1048577\n", "kernel=k\nmemory=99999999999T\n", "kernel=k\nmemory=lots\n",
 		"kernel=k\nvcpus=0\n", "kernel=k\nvcpus=65\n", "kernel=k\nvcpus=-1\n", "kernel=k\nweight=63\n",
-		"kernel=k\nweight=1025\n", "kernel=k\non-crash=explode\n", "kernel=k\nautostart=maybe\n",
+		"kernel=k\nweight=1025\n", "kernel=k\nshare-group=\n",
+		"kernel=k\nshare-group=a b\n", "kernel=k\non-crash=explode\n", "kernel=k\nautostart=maybe\n",
 		"kernel=k\nkernel=k\n", "kernel=k\ncolour=red\n", "kernel=k\n[guest x]\n", "kernel=k\nrubbish\n",
 		"kernel=k\nmodule=\n",
 	};

@@ -327,6 +327,16 @@ int sys_host_power(enum host_power what)
 	return (int)CALL1(SYS_HOST_POWER, what);
 }
 
+int sys_merge_info(struct merge_info *info)
+{
+	return (int)CALL1(SYS_MERGE_INFO, info);
+}
+
+int sys_merge_control(enum merge_control what, u64 value)
+{
+	return (int)CALL2(SYS_MERGE_CONTROL, what, value);
+}
+
 s64 sys_call(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e)
 {
 	return call(number, a, b, c, d, e);

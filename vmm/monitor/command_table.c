@@ -17,6 +17,7 @@
 	"  balloon      yes or no: a memory balloon, for 'setmem' (yes)\n" \
 	"  weight       64 to 1024: its part of the processors' time (256)\n" \
 	"  cap          0 to 6400: at most so many percent of a CPU, 0 for no limit (0)\n" \
+	"  share-group  a name: shares equal pages with that group's; or none (default)\n" \
 	"  on-poweroff  destroy, restart or pause, when it turned itself off (destroy)\n" \
 	"  on-reboot    the same, when it reset itself (restart)\n" \
 	"  on-crash     the same, when it failed (destroy)\n" \
@@ -34,6 +35,13 @@
 
 #define VCPUINFO_HELP \
 	"READY is time kept from running by others or by a cap, HALTED asleep in HLT.\n"
+#define KSM_HELP \
+	"show     counters, as Linux's KSM names them; in pages of 4 KiB (the default)\n" \
+	"run      merge equal pages of guests with the same share-group\n" \
+	"stop     stop; what is merged stays merged\n" \
+	"unmerge  stop, and give each guest its own copy again, if there is memory for it\n" \
+	"set      cpu: 1 to 100 per cent of a processor that it takes from guests (5)\n" \
+	"         interval: ms between two passes, 1 to 3600000 (2000)\n"
 
 #define HOOK_HELP \
 	"A test hook: does harm on purpose, to that guest only.\n" \
@@ -91,6 +99,7 @@ const struct command command_table[] = {
 	  "has fewer waits first. Refused when a promise could not be kept. It lasts until\n"
 	  "the guest ends: its next start goes by its definition again.\n", commands_memtune },
 	{ "freecell", "", 0, 0, "who uses how much of the host's memory", NULL, commands_freecell },
+	{ "ksm", "[show|run|stop|unmerge|set KEY VALUE]", 0, 3, "merging of equal pages", KSM_HELP, commands_ksm },
 	{ "cpuinfo", "", 0, 0, "the host's processors and their load", NULL, commands_cpuinfo },
 	{ "top", "", 0, 0, "who uses the processors, each second; q leaves", TOP_HELP, commands_top },
 	{ "schedinfo", "NAME [weight=N] [cap=N]", 1, 3, "a guest's part of the processors", SCHEDINFO_HELP,

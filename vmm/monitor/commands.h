@@ -48,6 +48,9 @@ void commands_reboot_host(int argc, char **argv);
 /* commands_ledger.c */
 void commands_memtune(int argc, char **argv);
 
+/* commands_ksm.c */
+void commands_ksm(int argc, char **argv);
+
 /* commands_sched.c */
 void commands_schedinfo(int argc, char **argv);
 void commands_vcpuinfo(int argc, char **argv);

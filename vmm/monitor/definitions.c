@@ -6,6 +6,7 @@
 #include "kernel/lib/fmt.h"
 #include "kernel/lib/string.h"
 #include "vmm/lib/sys.h"
+#include "vmm/monitor/guests.h"
 
 #define MODULES_MAX 16 /* as the machine process's settings */
 
@@ -120,6 +121,14 @@ static int set_on_poweroff(struct definition *d, const char *value)
 	return set_action(value, &d->on_poweroff);
 }
 
+static int set_share_group(struct definition *d, const char *value)
+{
+	bool none = strcmp(value, "none") == 0;
+
+	str_copy(d->params.share_group, NAME_MAX, none ? "" : value);
+	return guests_name_valid(value) ? 0 : ERR_INVAL;
+}
+
 #define ACTIONS_EXPECTED "use destroy, restart or pause"
 
 static const struct key keys[] = {
@@ -136,6 +145,7 @@ static const struct key keys[] = {
 	{ "balloon", set_balloon, "use yes or no" },
 	{ "weight", set_weight, "use a number from 64 to 1024" },
 	{ "cap", set_cap, "use a number from 0 to 6400: percent of a CPU" },
+	{ "share-group", set_share_group, "use a name of 1 to 31 of A-Z a-z 0-9 . _ -, or none" },
 	{ "on-crash", set_on_crash, ACTIONS_EXPECTED },
 	{ "on-reboot", set_on_reboot, ACTIONS_EXPECTED },
 	{ "on-poweroff", set_on_poweroff, ACTIONS_EXPECTED },
@@ -166,7 +176,7 @@ void definition_init(struct definition *d)
 {
 	memset(d, 0, sizeof(*d));
 	d->params = (struct guest_params){ .memory = 128 * MIB, .vcpu_count = 1, .weight = 256,
-					   .memory_shares = MEMORY_SHARES_DEFAULT };
+					   .memory_shares = MEMORY_SHARES_DEFAULT, .share_group = "default" };
 	d->balloon = true;
 	d->on_poweroff = ACTION_DESTROY;
 	d->on_reboot = ACTION_RESTART;

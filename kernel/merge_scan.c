@@ -1,0 +1,195 @@
+/* A step of the scanner.  Leaves that are clean are passed over; dirty ones are made clean and have until the next
+ * pass to stay so; quiet ones are hashed and looked up, and what has an equal is merged (merge_replace.c). */
+#include "arch/x86_64/cpu.h"
+#include "kernel/frame.h"
+#include "kernel/gmem_leaf.h"
+#include "kernel/lib/digest.h"
+#include "kernel/merge_batch.h"
+
+#define LEAVES 4096         /* that a step looks at ... */
+#define LEAVES_FOR_HASH 128 /* ... a hash counting as so many */
+
+struct merge_counts merge_counts;
+
+static struct merge_batch batch; /* the scanner's */
+static u64 digest_seed, zero_digest;
+
+void merge_seed(u64 seed)
+{
+	digest_seed = seed;
+	zero_digest = digest_page(hpa_pointer(gmem_zero_frame), seed);
+}
+
+/* Groups have different digests for the same content, so that they do not meet in the index. */
+static u64 in_group(u64 digest, u32 group)
+{
+	return digest ^ group * 0x9e3779b97f4a7c15ull;
+}
+
+u64 merge_digest(const void *page, u32 group)
+{
+	return in_group(digest_page(page, digest_seed), group);
+}
+
+u64 *merge_page(struct gmem *m, u64 gpa)
+{
+	u32 level;
+	u64 *entry = table_find(m->format, m->root, gpa, &level);
+
+	return level || !(*entry & m->format->present) ? NULL : entry;
+}
+
+/* A page that was quiet for a whole pass.  m locked. */
+static void visit_quiet(struct merge_member *member, u64 gpa, u64 *entry)
+{
+	struct merge_found *f = &batch.found[batch.count];
+	u64 digest;
+	bool found;
+
+	*f = (struct merge_found){ .gpa = gpa, .frame = gmem_leaf_frame(*entry) };
+	digest = digest_page(hpa_pointer(f->frame), digest_seed);
+	f->digest = in_group(digest, member->group);
+	merge_counts.hashed++;
+	__atomic_or_fetch(entry, LEAF_HASHED, __ATOMIC_RELAXED);
+	if (digest == zero_digest) {
+		f->target = gmem_zero_frame;
+		found = true;
+	} else {
+		spin_lock(&merge_lock);
+		found = merge_look_up(member, f);
+		spin_unlock(&merge_lock);
+	}
+	if (found)
+		batch.count++;
+}
+
+/* One leaf that is present and not clean; what it cost, in leaves.  m locked. */
+static u32 visit(struct merge_member *member, u64 gpa, u64 *entry, bool *flush)
+{
+	u64 dirt = gmem_leaf_dirt(member->gmem), leaf = *entry;
+
+	if (!gmem_leaf_private(gmem_leaf_frame(leaf))) {
+		__atomic_or_fetch(entry, LEAF_HASHED, __ATOMIC_RELAXED); /* nothing to be won here */
+		member->settled++;
+		return 1;
+	}
+	if (leaf & dirt) {
+		__atomic_and_fetch(entry, ~(dirt | LEAF_HASHED), __ATOMIC_ACQ_REL);
+		member->dirty++;
+		*flush = true;
+		return 2;
+	}
+	member->settled++;
+	visit_quiet(member, gpa, entry);
+	return LEAVES_FOR_HASH;
+}
+
+/* Leaves of a run while there is room; returns how many it dealt with. */
+static u32 visit_run(struct merge_member *member, const struct leaf_run *run, u32 *room, bool *flush)
+{
+	u64 known = LEAF_HASHED | gmem_leaf_dirt(member->gmem), present = member->gmem->format->present;
+	u64 scanned = 0, skipped = 0;
+	u32 i = 0;
+
+	for (; i < run->count && *room && batch.count < MERGE_BATCH; i++) {
+		u64 leaf = run->entries[i];
+		u32 cost = 1;
+
+		if ((leaf & known) == LEAF_HASHED) {
+			skipped++;
+		} else if (leaf & present) {
+			scanned++;
+			cost = visit(member, run->gpa + i * PAGE_SIZE, &run->entries[i], flush);
+		}
+		*room -= MIN(cost, *room);
+	}
+	member->settled += skipped;
+	merge_counts.scanned += scanned + skipped;
+	merge_counts.skipped += skipped;
+	return i;
+}
+
+/* True at the end of the guest's memory. */
+static bool visit_leaves(struct merge_member *member)
+{
+	struct gmem *m = member->gmem;
+	u32 room = LEAVES;
+	bool flush = false, end = false;
+	struct leaf_run run;
+
+	batch.count = 0;
+	spin_lock(&m->lock);
+	while (room && batch.count < MERGE_BATCH && !end) {
+		u64 next = member->cursor;
+
+		end = !gmem_leaf_run(m, &next, &run);
+		if (end)
+			break;
+		if (run.count) {
+			u32 done = visit_run(member, &run, &room, &flush);
+
+			if (done < run.count)
+				next = run.gpa + done * PAGE_SIZE;
+		} else {
+			room -= MIN(8, room);
+		}
+		member->cursor = next;
+	}
+	if (flush)
+		m->shootdown(m);
+	spin_unlock(&m->lock);
+	return end;
+}
+
+/* The figures of a pass are shown when it is whole; those of the first one as it goes on. */
+static void end_pass(struct merge_member *member, bool end)
+{
+	u64 shared = member->gmem->shared_pages;
+
+	if (end || !member->whole) {
+		member->pages_unshared = member->settled - MIN(member->settled, shared);
+		member->pages_volatile = member->dirty;
+	}
+	if (!end)
+		return;
+	member->whole = true;
+	member->settled = member->dirty = 0;
+	member->cursor = 0;
+}
+
+bool merge_scan(struct merge_member *member)
+{
+	bool end = visit_leaves(member);
+
+	cpu_interrupt_window();
+	if (batch.count)
+		merge_replace(member, &batch);
+	end_pass(member, end);
+	return end;
+}
+
+int merge_unmerge(struct merge_member *member)
+{
+	struct gmem *m = member->gmem;
+	struct leaf_run run;
+	u64 next = member->cursor;
+	int error = 0;
+	bool more;
+
+	spin_lock(&m->lock);
+	more = gmem_leaf_run(m, &next, &run);
+	for (u32 i = 0, own = 0; more && !error && i < run.count; i++) {
+		u64 leaf = run.entries[i], gpa = run.gpa + i * PAGE_SIZE;
+
+		if (!(leaf & m->format->present) || !gmem_leaf_is_merged(leaf))
+			continue;
+		error = gmem_leaf_touch(m, gpa, true, LEDGER_FAULT);
+		if (++own < MERGE_BATCH)
+			continue;
+		next = gpa + PAGE_SIZE;
+		break;
+	}
+	spin_unlock(&m->lock);
+	member->cursor = more && !error ? next : 0;
+	return error ? error : !more;
+}
