@@ -86,6 +86,8 @@ enum syscall {
 			    * (forward too over what was overwritten); returns how many */
 	SYS_HOST_POWER,    /* (enum host_power) */
 	SYS_MERGE_INFO,    /* (struct merge_info *) */
+	SYS_MERGE_VERIFY,  /* (struct merge_verify *, again) again: 0, the kernel's to change */
+	SYS_MERGE_MATRIX,  /* (struct merge_matrix *, again) the same */
 	SYS_MERGE_CONTROL, /* (enum merge_control, value) ERR_NOMEM: to unmerge takes more than is free */
 };
 
@@ -363,6 +365,7 @@ struct guest_info {
 	u64 memory_used;    /* bytes of frames that its RAM holds for itself */
 	u64 memory_shared;  /* bytes of its RAM that are mapped from shared frames (files, the zero frame) */
 	u64 overhead;       /* bytes of Quire's own for it: process, tables, structures */
+	u64 stage2;         /* where its second-stage tables begin, host-physical; 0: none */
 	u64 run_ns;         /* CPU time of all vCPUs, guest and machine process */
 	u64 start_clock;    /* clock ns of the last start, of its first instruction and of its first output byte */
 	u64 first_insn_clock;
@@ -469,6 +472,35 @@ struct merge_info {
 	u64 bookkeeping;    /* bytes */
 	u64 unmerge_cost;   /* bytes that it would take to unmerge all */
 };
+
+/* What ksm verify found. */
+struct merge_verify {
+	u64 guests, leaves; /* that were looked at */
+	u64 frames;         /* merged ones: references, content */
+	u64 undecided;      /* windows of memory in which files' pages changed all the time */
+	u32 guest;          /* of the first violation; 0: it is no guest's */
+	u32 unused;
+	u64 gpa;
+	char what[96];      /* it; "": there is none */
+};
+_Static_assert(sizeof(struct merge_verify) == 144, "ABI");
+
+#define MERGE_ROWS 64 /* guests; further ones are not counted */
+
+struct merge_row {
+	u32 guest, unused;
+	u64 self;  /* pages that it shares with itself: uses beyond the first of a frame */
+	u64 zero;  /* untouched pages that were read */
+	u64 given; /* pages of zeroes that the merger gave back */
+	u64 file;  /* files' pages */
+	u64 with[MERGE_ROWS]; /* frames that it has in common with the guest of that row */
+};
+
+struct merge_matrix {
+	u64 count; /* of rows */
+	struct merge_row rows[MERGE_ROWS];
+};
+_Static_assert(sizeof(struct merge_matrix) == 8 + 64 * (40 + 512), "ABI");
 
 struct host_info {
 	char version[48];

@@ -241,6 +241,12 @@ u64 frame_count(enum frame_kind kind)
 	return __atomic_load_n(&counts[kind], __ATOMIC_RELAXED);
 }
 
+hpa_t frame_range(u64 *count)
+{
+	*count = frames_count;
+	return (hpa_t){ frames_first << PAGE_SHIFT };
+}
+
 u64 frame_total(void)
 {
 	return total;

@@ -66,6 +66,7 @@ u64 *frame_note(hpa_t at); /* 8 bytes for the holder of an allocated block */
 void frame_split(hpa_t at);
 
 u64 frame_count(enum frame_kind kind); /* frames of a kind now; FRAME_FREE: the free ones */
+hpa_t frame_range(u64 *count); /* the first that has a descriptor, and how many */
 u64 frame_total(void);                 /* all that was added or claimed */
 
 /* RAM is mapped at its own address. */

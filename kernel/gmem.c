@@ -58,6 +58,7 @@ void gmem_leaf_count(struct gmem *m, u64 entry, s64 by)
 {
 	hpa_t frame = gmem_leaf_frame(entry);
 
+	m->changes++;
 	if (gmem_leaf_private(frame)) {
 		gmem_private(m, by);
 		return;
@@ -71,6 +72,7 @@ void gmem_leaf_count(struct gmem *m, u64 entry, s64 by)
 		count(&m->merged_pages, &gmem_totals.merged, by);
 	} else {
 		count(&m->file_pages, &gmem_totals.file, by);
+		__atomic_add_fetch(&gmem_totals.file_changes, 1, __ATOMIC_SEQ_CST);
 	}
 }
 
@@ -124,6 +126,7 @@ static void set_leaf(struct gmem *m, const struct gmem_region *r, u64 *entry, hp
 	u64 leaf = table_leaf(m->format, frame, 0, (u32)page_perms(r, write)) | (write ? m->format->dirty : 0);
 
 	__atomic_store_n(entry, leaf, __ATOMIC_RELEASE);
+	m->changes++;
 	if (!gmem_leaf_private(frame))
 		gmem_leaf_count(m, leaf, 1);
 }

@@ -41,6 +41,7 @@ struct gmem {
 	u64 merged_pages;                  /* m: ... on merged ones */
 	u64 tables;                        /* m: stage-2 frames, up to tables_max */
 	u64 tables_max;                    /* c: enough for all RAM, and no more for one that remaps it all over */
+	u64 changes;                       /* m: how often a leaf began or ended to map something */
 	struct merge_member *member;       /* merge.h's; NULL: it does not merge */
 	u64 fini_at;                       /* o: where gmem_fini_step goes on */
 	void (*shootdown)(struct gmem *m); /* c: makes all vCPUs forget old translations */

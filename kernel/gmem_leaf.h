@@ -19,6 +19,7 @@ extern hpa_t gmem_zero_frame; /* c: everybody's, counts no references */
 /* Leaves of all guests by what they map; a. */
 extern struct gmem_totals {
 	u64 file, merged, given;
+	u64 file_changes; /* how often one on a file's frame began or ended */
 } gmem_totals;
 
 /* What tells that a page was written since the bits were cleared and flushed.  Every write by the kernel sets

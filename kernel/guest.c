@@ -44,6 +44,26 @@ u32 guest_next(u32 id)
 	return next;
 }
 
+/* Only the monitor's calls start guests and let them die. */
+struct gmem *guest_gmem_next(u32 *id)
+{
+	while ((*id = guest_next(*id))) {
+		struct guest *g = guest_find(*id);
+
+		if (g->state != GUEST_OFF)
+			return &g->gmem;
+	}
+	return NULL;
+}
+
+bool guest_is_dying(void)
+{
+	for (u32 id = 0; (id = guest_next(id));)
+		if (guest_find(id)->state == GUEST_DYING)
+			return true;
+	return false;
+}
+
 /* It stays: a guest must be OFF to be undefined. */
 struct guest *guest_dying(void)
 {

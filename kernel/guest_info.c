@@ -59,6 +59,7 @@ void guest_info(struct guest *g, struct guest_info *info)
 	info->memory_used = g->gmem.private_pages * PAGE_SIZE;
 	info->memory_shared = g->gmem.shared_pages * PAGE_SIZE;
 	info->overhead = guest_overhead(g);
+	info->stage2 = g->gmem.root.v;
 	info->run_ns = clock_duration_ns(is_there ? guest_run_cycles(g) : g->ended_cycles);
 	info->start_clock = g->start_clock;
 	info->first_insn_clock = g->first_insn_clock;

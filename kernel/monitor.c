@@ -5,6 +5,8 @@
 #include "kernel/clock.h"
 #include "kernel/guest.h"
 #include "kernel/log.h"
+#include "kernel/merge_matrix.h"
+#include "kernel/merge_verify.h"
 #include "kernel/process.h"
 #include "kernel/program.h"
 
@@ -43,6 +45,8 @@ void monitor_raise(u32 events)
 
 void monitor_gone(struct process *p)
 {
+	merge_verify_abandon();
+	merge_matrix_abandon();
 	spin_lock(&monitor_lock);
 	monitor = NULL;
 	spin_unlock(&monitor_lock);

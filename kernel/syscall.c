@@ -67,6 +67,8 @@ const struct syscall_entry syscall_table[SYSCALL_COUNT] = {
 	MONITOR(SYS_HOST_POWER, host_power),
 	MONITOR(SYS_MERGE_INFO, merge_info),
 	MONITOR(SYS_MERGE_CONTROL, merge_control),
+	MONITOR(SYS_MERGE_VERIFY, merge_verify),
+	MONITOR(SYS_MERGE_MATRIX, merge_matrix),
 };
 
 static bool allowed(const struct process *p, enum syscall_who who)

@@ -92,5 +92,7 @@ SYSCALL_HANDLER(trace_read);
 SYSCALL_HANDLER(host_power);
 SYSCALL_HANDLER(merge_info);
 SYSCALL_HANDLER(merge_control);
+SYSCALL_HANDLER(merge_verify);
+SYSCALL_HANDLER(merge_matrix);
 
 #endif

@@ -6,6 +6,8 @@
 #include "kernel/host_info.h"
 #include "kernel/log.h"
 #include "kernel/merge.h"
+#include "kernel/merge_matrix.h"
+#include "kernel/merge_verify.h"
 #include "kernel/monitor.h"
 #include "kernel/syscall.h"
 #include "kernel/trace.h"
@@ -345,4 +347,33 @@ SYSCALL_HANDLER(merge_info)
 SYSCALL_HANDLER(merge_control)
 {
 	return a[0] > MERGE_CONTROL_INTERVAL ? ERR_INVAL : merge_control((enum merge_control)a[0], a[1]);
+}
+
+/* Again: the guests that are being taken apart are waited for before it begins. */
+SYSCALL_HANDLER(merge_verify)
+{
+	const struct merge_verify *result;
+	int more;
+
+	if (!a[1] && guest_is_dying())
+		return syscall_again(t);
+	more = merge_verify_step(!a[1], &result);
+	if (more < 0)
+		return more;
+	t->regs.rsi = 1;
+	return more ? syscall_again(t) : process_write(t->process, a[0], result, sizeof(*result));
+}
+
+SYSCALL_HANDLER(merge_matrix)
+{
+	const struct merge_matrix *matrix;
+	int more;
+
+	if (!a[1] && guest_is_dying())
+		return syscall_again(t);
+	more = merge_matrix_step(!a[1], &matrix);
+	if (more < 0)
+		return more;
+	t->regs.rsi = 1;
+	return more ? syscall_again(t) : process_write(t->process, a[0], matrix, sizeof(*matrix));
 }

@@ -98,6 +98,15 @@ def overdue(_signal, _frame):
     raise TimeoutError("the test's deadline passed")
 
 
+@pytest.fixture(autouse=True)
+def memory_is_verified():
+    """After every test, of the machines that go on (one that ends is verified by itself)."""
+    yield
+    for machine in Machine.running:
+        if machine.at_prompt:
+            machine.verify_memory()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item):
     marker = item.get_closest_marker("deadline")

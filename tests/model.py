@@ -15,21 +15,24 @@ import sys
 import time
 
 OUT = "build/model"
-LINKS = """kernel/gmem.c kernel/merge_frame.c kernel/gmem_map.c kernel/gmem_region.c kernel/table.c kernel/frame.c
-    kernel/lock.c kernel/ledger.c arch/x86_64/table_format.c tests/unit/fake_arch.c tests/unit/fake_trap.c""".split()
+LINKS = """kernel/gmem.c kernel/gmem_map.c kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c
+    kernel/heap.c kernel/ledger.c kernel/lib/string.c kernel/lib/fmt.c arch/x86_64/table_format.c
+    tests/unit/fake_arch.c tests/unit/fake_trap.c""".split()
+LINKED = ("kernel/merge*.c", "tests/model/*.c")  # as well, but not:
+NOT_LINKED = ("kernel/merge_thread.c", "tests/model/main.c")
 FLAGS = "-std=gnu11 -g -Wall -Wextra -Werror -Wno-unused-parameter -I. -DLOCK_CHECK=1".split()
 SANITIZED = "-O1 -fsanitize=address,undefined -fno-sanitize-recover=all".split()
 FAST = ["-O2"]
 SECONDS = 15
-LENGTH, LENGTH_LONG = 3, 5  # of the exhaustive run's sequences
+LENGTH, LENGTH_LONG = 4, 5  # of the exhaustive run's sequences
 
 
 def build(name, flags, compiler="gcc", mains=("tests/model/main.c",), root="."):
     """Links tests/model with the kernel's sources under root; returns the program's path."""
     program = os.path.abspath(os.path.join(root, OUT, name))
     os.makedirs(os.path.dirname(program), exist_ok=True)
-    parts = [os.path.relpath(p, root) for p in sorted(glob.glob(os.path.join(root, "tests/model/*.c")))]
-    parts = [p for p in parts if p != "tests/model/main.c"]
+    parts = [os.path.relpath(path, root) for some in LINKED for path in sorted(glob.glob(os.path.join(root, some)))]
+    parts = [path for path in parts if path not in NOT_LINKED]
     out = subprocess.run([compiler, *FLAGS, *flags, *mains, *parts, *LINKS, "-o", program], cwd=root,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if out.returncode:

@@ -14,13 +14,17 @@ import sys
 import model
 
 SECONDS = 60  # to find one; most take less than one
+MAP, GMEM, MERGE = "kernel/gmem_map.c", "kernel/gmem.c", "kernel/merge.c"
+SCAN, REPLACE = "kernel/merge_scan.c", "kernel/merge_replace.c"
 BUGS = [
-    ("a missed flush", "kernel/gmem.c", r"\tm->shootdown\(m\);\n(\t__atomic_or_fetch)", r"\1"),
-    ("a flush too late", "kernel/gmem_map.c", r"(\t\tm->shootdown\(m\);\n)(\t\twhile \(n\)\n.*\n)", r"\2\1"),
-    ("a wrong reference count", "kernel/gmem.c", r"\t\tframe_get\(frame\);\n", r"\t\t(void)0;\n"),
-    ("a leaked frame", "kernel/gmem.c", r"(__atomic_or_fetch.*\n)\tgmem_leaf_put\(m, old\);",
-     r"\1\tm->shared_pages--;"),
-    ("writable too early", "kernel/gmem.c", r"(set_leaf\(m, r, entry, frame, )false(\);\n\tm->shootdown)", r"\1true\2"),
+    ("a missed flush", SCAN, r"(\tif \(flush\)\n)\t\tm->shootdown\(m\);\n(\tspin_unlock\(&m->lock\);\n\treturn end;)",
+     r"\2"),
+    ("a flush too late", MAP, r"(\t\tm->shootdown\(m\);\n)(\t\twhile \(n\)\n.*\n)", r"\2\1"),
+    ("writable before the flush", GMEM, r"(set_leaf\(m, r, entry, frame, )false(\);\n\tm->shootdown)", r"\1true\2"),
+    ("a wrong reference count", REPLACE, r"(merge_frame_make\(frame, note\);\n)\tframe_get\(frame\);\n", r"\1"),
+    ("a skipped compare", REPLACE, r"if \(equal\(f->frame, f->target\)\)", "if (equal(f->frame, f->frame))"),
+    ("a leaked frame", REPLACE, r"\t\t\tmerge_frame_put\(f->target\);\n", "\t\t\t(void)0;\n"),
+    ("a share-group mix-up", MERGE, r"members\[i\] && !strcmp\(members\[i\]->name, name\)", "members[i]"),
 ]
 
 

@@ -73,6 +73,7 @@ class Machine:
         self.options = options
         self.numbers = itertools.count(1)
         self.work = self.emulator = self.line = self.log = None
+        self.at_prompt = False  # as far as the harness's own calls go
 
     # ---- its life ----
 
@@ -91,12 +92,25 @@ class Machine:
             self.line.logfile_read = self.log
             self.line.delaybeforesend = None
         except BaseException:
-            self.__exit__(None, None, None)
+            self._end()
             raise
         Machine.running.append(self)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None and self.at_prompt:
+                self.verify_memory()
+        finally:
+            self._end()
+
+    def verify_memory(self):
+        """Whatever a test did, what the merger keeps must be true."""
+        lines = self.ok("ksm verify", 120)
+        if not any(line.startswith("clean: ") for line in lines):
+            raise Failure(f"{self.name}: ksm verify: {lines}")
+
+    def _end(self):
         if self in Machine.running:
             Machine.running.remove(self)
         if self.emulator is not None:
@@ -157,6 +171,7 @@ class Machine:
     # ---- its serial line ----
 
     def send(self, text):
+        self.at_prompt = False
         self.line.send(text)
 
     def wait_for(self, pattern, deadline=30):
@@ -171,6 +186,7 @@ class Machine:
 
     def wait_prompt(self, deadline=60):
         self.wait_for(PROMPT, deadline)
+        self.at_prompt = True
 
     def tail(self, lines=40):
         self.log.flush()
@@ -185,6 +201,7 @@ class Machine:
 
     def wait_ended(self, deadline=30):
         """Waits until the machine turned itself off or was reset; says which."""
+        self.at_prompt = False
         try:
             self.line.expect(pexpect.EOF, timeout=deadline * self.slow)
         except pexpect.TIMEOUT:
@@ -198,6 +215,7 @@ class Machine:
         self.send(command + "\r")
         self.wait_for(re.escape(command[-30:]) + r"[^\n]*\n", deadline)  # a long line's echo is scrolled
         self.wait_for(r"(?:^|\n|\r|\x1b\[\w)" + PROMPT, deadline)
+        self.at_prompt = True
         return lines_of(self.line.before)
 
     def ok(self, command, deadline=30):
@@ -258,6 +276,7 @@ class Machine:
         finally:
             self.send(LEAVE)
             self.wait_for(r"(?:^|\n|\r|\x1b\[\w)" + PROMPT)
+            self.at_prompt = True
 
     def starts(self, name):
         """How often a guest was started."""

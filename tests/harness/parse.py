@@ -13,6 +13,12 @@ def starts(lines):
     return int(re.search(r"Starts\s+(\d+)", "\n".join(lines)).group(1))
 
 
+def facts(lines):
+    """Lists of facts, as `dominfo` and `ksm show`: name -> value, both text."""
+    rows = (re.match(r"(\S.*?)\s{2,}(\S.*)$", line) for line in lines)
+    return {row.group(1): row.group(2) for row in rows if row}
+
+
 def sizes(lines):
     """`freecell`: MEMORY EXACTLY SIZE: label -> bytes."""
     rows = (re.match(r"\s*(\S.*?)\s{2,}(\d+) KiB\s+[\d.]+ \w+$", line) for line in lines)

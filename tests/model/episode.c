@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/merge.h"
 #include "tests/model/model.h"
 
 #define RECENT 16  /* operations that a failure names */
@@ -106,7 +107,7 @@ void episode_run(const u8 *data, u64 len)
 	input_end = data + len;
 	steps = 0;
 	if (!started)
-		REQUIRE(!gmem_start());
+		REQUIRE(!gmem_start() && !merge_init(1));
 	started = true;
 	model_file_start();
 	recount_start();
@@ -115,7 +116,7 @@ void episode_run(const u8 *data, u64 len)
 	count = choose(&s, chosen);
 	model_guest_count = 1 + s.guests % MODEL_GUESTS;
 	for (u32 i = 0; i < model_guest_count; i++)
-		guest_create(&model_guests[i]);
+		model_create(&model_guests[i]);
 	while (!model_input_ended()) {
 		step(chosen[model_pick(count)]);
 		if (steps % (1 + s.often % 64u) == 0)
@@ -124,7 +125,7 @@ void episode_run(const u8 *data, u64 len)
 	recount(true);
 	fake_give_back();
 	for (u32 i = 0; i < model_guest_count; i++)
-		guest_destroy(&model_guests[i]);
+		REQUIRE(model_destroy(&model_guests[i]));
 	recount_end();
 	model_file_end();
 }

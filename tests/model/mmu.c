@@ -61,7 +61,7 @@ static bool walk(struct model_guest *g, u64 gpa, enum purpose purpose, struct tr
 		*entry |= f->dirty;
 	inside = (PAGE_SIZE << 9 * level) - 1;
 	*t = (struct translation){ (gpa & PAGE_MASK) + 1, (frame & ~inside) + (gpa & inside & PAGE_MASK),
-				   *entry & f->write, *entry & f->dirty };
+				   *entry & f->write, *entry & f->dirty || (!f->dirty && *entry & f->write) };
 	return true;
 }
 
@@ -205,7 +205,7 @@ static void check_translation(struct model_guest *g, const struct translation *t
 	struct translation now;
 	u64 gpa = t->page - 1;
 
-	if (!walk(g, gpa, LOOK, &now) || now.frame != t->frame || (t->write && !now.write))
+	if (!walk(g, gpa, LOOK, &now) || now.frame != t->frame || (t->write && !now.write) || (t->dirty && !now.dirty))
 		model_fail("guest %u: a vCPU still reaches what was in page %u", number_of(g), model_page_at(gpa));
 }
 

@@ -25,6 +25,7 @@ struct model_page {
 struct model_guest {
 	struct gmem gmem;
 	struct ledger_account account; /* everything is promised: the ledger refuses nothing */
+	const char *group; /* whom it may share with; "": nobody */
 	struct model_page pages[MODEL_PAGES];
 };
 
@@ -87,8 +88,18 @@ void operation_run(u32 number);
 const char *operation_name(u32 number);
 u32 operation_weight(u32 number);
 extern u64 operation_done[MODEL_OPERATIONS]; /* how often it did what it is for */
-void guest_create(struct model_guest *g);
-void guest_destroy(struct model_guest *g);
+void model_create(struct model_guest *g);
+bool model_destroy(struct model_guest *g); /* false: not now, the merger is at it */
+void operation_nested(void);
+struct model_guest *operation_guest(void);
+void operation_succeeded(void);
+
+/* operations_merge.c */
+void merge_some(void);
+void merge_all(void);
+void merge_undo(void);
+void merge_check(void);
+bool merge_is_verifying(void);
 
 /* ---- episode.c ---- */
 

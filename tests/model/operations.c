@@ -2,6 +2,7 @@
  * to the kernel's memory and to the model, and requires that both say the same. */
 #include <string.h>
 
+#include "kernel/merge.h"
 #include "tests/model/model.h"
 
 #define BYTES (3 * PAGE_SIZE) /* of one copy, at most */
@@ -15,9 +16,19 @@ static void done(void)
 	operation_done[current]++;
 }
 
+void operation_succeeded(void)
+{
+	done();
+}
+
 static struct model_guest *pick_guest(void)
 {
 	return &model_guests[model_pick(model_guest_count)];
+}
+
+struct model_guest *operation_guest(void)
+{
+	return pick_guest();
 }
 
 /* Offsets meet the borders often. */
@@ -37,29 +48,40 @@ static u64 pick_len(void)
 	return byte < 200 ? 1 + byte % 40 : 1 + (byte - 200) * (BYTES - PAGE_SIZE) / 56;
 }
 
-void guest_create(struct model_guest *g)
+void model_create(struct model_guest *g)
 {
-	const struct table_format *format = model_pick(2) ? &table_format_ept : &table_format_npt;
+	static struct table_format ept_plain; /* without accessed and dirty bits */
+	const struct table_format *formats[] = { &table_format_npt, &table_format_ept, &ept_plain };
+	static const char *const groups[] = { "a", "b", "", "a" };
+	const struct table_format *format;
 	s64 mapped;
 	int error;
 
+	ept_plain = table_format_ept;
+	ept_plain.accessed = ept_plain.dirty = 0;
+	format = formats[model_pick(3)];
 	g->account = (struct ledger_account){ .full = BIT(40), .min = BIT(40) };
 	error = gmem_init(&g->gmem, format, (MODEL_PAGES - model_pick(6)) * PAGE_SIZE, &g->account, mmu_shootdown);
-
 	mmu_forget(g);
 	memset(g->pages, 0, sizeof(g->pages));
 	REQUIRE(!error);
 	mapped = gmem_map(&g->gmem, model_gpa(0), 12 * PAGE_SIZE, MAP_RAM, 0);
 	REQUIRE(mapped == 12 * PAGE_SIZE);
 	model_map(g, 0, 12, MAP_RAM, 0);
+	g->group = groups[model_pick(ARRAY_SIZE(groups))];
+	if (*g->group)
+		REQUIRE(!merge_join(&g->gmem, g->group));
 }
 
-void guest_destroy(struct model_guest *g)
+bool model_destroy(struct model_guest *g)
 {
+	if (!merge_leave(&g->gmem))
+		return false; /* it is being scanned */
 	mmu_forget(g);
 	while (!gmem_fini_step(&g->gmem))
 		;
 	REQUIRE(!g->account.used);
+	return true;
 }
 
 /* ---- vCPUs ---- */
@@ -294,9 +316,12 @@ static void renew(void)
 {
 	struct model_guest *g = pick_guest();
 
+	if (merge_is_verifying())
+		return;
 	fake_give_back();
-	guest_destroy(g);
-	guest_create(g);
+	if (!model_destroy(g))
+		return;
+	model_create(g);
 	done();
 }
 
@@ -324,10 +349,22 @@ static const struct {
 	OPERATION(vcpu_read, 6), OPERATION(vcpu_write, 6), OPERATION(vcpu_fill, 6), OPERATION(vcpu_leave, 2),
 	OPERATION(vcpu_race, 3), OPERATION(kernel_read, 2), OPERATION(kernel_write, 2), OPERATION(kernel_swap, 1),
 	OPERATION(kernel_word, 1), OPERATION(kernel_peek, 1), OPERATION(kernel_map, 2), OPERATION(kernel_discard, 2),
-	OPERATION(renew, 1), OPERATION(memory_short, 1), OPERATION(memory_back, 1),
+	OPERATION(renew, 1), OPERATION(memory_short, 1), OPERATION(memory_back, 1), OPERATION(merge_some, 4),
+	OPERATION(merge_all, 1), OPERATION(merge_undo, 1), OPERATION(merge_check, 1),
 };
 _Static_assert(ARRAY_SIZE(operations) <= MODEL_OPERATIONS, "their counts have room");
 const u32 operation_count = ARRAY_SIZE(operations);
+
+/* One in the middle of another. */
+void operation_nested(void)
+{
+	void (*const possible[])(void) = { vcpu_write, vcpu_fill, vcpu_read, kernel_write, kernel_map, kernel_discard,
+					   renew, memory_short };
+	u32 outer = current;
+
+	possible[model_pick(ARRAY_SIZE(possible))]();
+	current = outer;
+}
 
 u32 operation_weight(u32 number)
 {

@@ -1,15 +1,20 @@
 /* A recount of everything from the tables alone, against the counters that the kernel keeps. */
 #include <string.h>
 
+#include "kernel/gmem_leaf.h"
+#include "kernel/merge.h"
 #include "tests/model/model.h"
 
-static u64 free_at_start;
-static u16 mapped[MODEL_FRAMES]; /* leaves on each frame */
-static u64 zero_frame;           /* learnt: the only frame of the kernel's that guests may map */
+static u64 frames_at_start;
+static u16 mapped[MODEL_FRAMES];          /* leaves on each frame */
+static const char *groups[MODEL_FRAMES];  /* of the guests that do so */
+static u64 zero_frame;                    /* learnt: the only frame of the kernel's that guests may map */
 
 struct sums {
-	u64 own, shared, tables;
+	u64 own, shared, file, merged, given, tables;
 };
+
+static struct sums all;
 
 static u32 index_of(u64 frame)
 {
@@ -17,28 +22,45 @@ static u32 index_of(u64 frame)
 	return (u32)((frame - (u64)fake_ram) / PAGE_SIZE);
 }
 
+/* A merged frame holds what its note says, for one group. */
+static void count_merged(struct model_guest *g, hpa_t frame, struct sums *sums)
+{
+	u32 i = index_of(frame.v), group = g->gmem.member ? g->gmem.member->group : 0;
+
+	REQUIRE(*g->group && group);
+	REQUIRE(merge_note(merge_digest((u8 *)frame.v, group), group) == *frame_note(frame));
+	if (groups[i] && strcmp(groups[i], g->group))
+		model_fail("a frame is shared by groups %s and %s", groups[i], g->group);
+	groups[i] = g->group;
+	sums->merged++;
+}
+
 static void count_leaf(struct model_guest *g, u64 gpa, u64 entry, struct sums *sums)
 {
+	const struct table_format *f = g->gmem.format;
 	hpa_t frame = { entry & TABLE_ADDRESS };
+	enum frame_kind kind = frame_kind_of(frame);
 	u32 page = model_page_at(gpa);
-	bool write = entry & g->gmem.format->write;
 
 	REQUIRE(page < MODEL_PAGES && g->pages[page].kind != MAP_HOLE);
-	REQUIRE(!write || g->pages[page].kind != MAP_ROM);
-	if (frame_kind_of(frame) == FRAME_KERNEL) {
-		REQUIRE(!zero_frame || zero_frame == frame.v);
-		zero_frame = frame.v;
-		REQUIRE(!write);
-		sums->shared++;
+	REQUIRE(!(entry & f->write) || (g->pages[page].kind != MAP_ROM && kind == FRAME_GUEST));
+	mapped[index_of(frame.v)]++;
+	if (kind == FRAME_GUEST) {
+		REQUIRE(frame_refs(frame) == 1);
+		sums->own++;
 		return;
 	}
-	mapped[index_of(frame.v)]++;
-	if (frame_kind_of(frame) == FRAME_GUEST) {
-		sums->own++;
-		REQUIRE(!write || frame_refs(frame) == 1);
+	sums->shared++;
+	REQUIRE(!(entry & f->dirty));
+	if (kind == FRAME_KERNEL) {
+		REQUIRE(!zero_frame || zero_frame == frame.v);
+		zero_frame = frame.v;
+		sums->given += entry & LEAF_GIVEN ? 1 : 0;
+	} else if (kind == FRAME_MERGED) {
+		count_merged(g, frame, sums);
 	} else {
-		REQUIRE(frame_kind_of(frame) == FRAME_FILE && !write);
-		sums->shared++;
+		REQUIRE(kind == FRAME_FILE);
+		sums->file++;
 	}
 }
 
@@ -75,51 +97,66 @@ static void compare_guest(struct model_guest *g)
 }
 
 /* Each frame of guests and files has as many references as leaves map it, and the file's own. */
-static void check_references(u64 tables)
+static void check_references(void)
 {
-	u64 guest_frames = 0;
+	u64 own = 0, merged = 0;
 
 	for (u32 i = 1; i < MODEL_FRAMES; i++) {
 		hpa_t frame = { (u64)fake_ram + i * PAGE_SIZE };
 
-		if (!mapped[i])
+		if (!mapped[i] || frame.v == zero_frame)
 			continue;
-		if (frame_kind_of(frame) == FRAME_GUEST)
-			guest_frames++;
+		own += frame_kind_of(frame) == FRAME_GUEST;
+		merged += frame_kind_of(frame) == FRAME_MERGED;
 		if (frame_refs(frame) != mapped[i] + (frame_kind_of(frame) == FRAME_FILE ? 1u : 0u))
 			model_fail("a frame has %u references and %u mappings", frame_refs(frame), mapped[i]);
 	}
-	if (frame_count(FRAME_GUEST) != guest_frames)
-		model_fail("%lu frames of guests, %lu are mapped", (unsigned long)frame_count(FRAME_GUEST),
-			   (unsigned long)guest_frames);
-	REQUIRE(frame_count(FRAME_TABLE) == tables);
+	if (frame_count(FRAME_GUEST) != own || frame_count(FRAME_MERGED) != merged)
+		model_fail("%lu frames of guests and %lu merged ones, %lu and %lu are mapped",
+			   (unsigned long)frame_count(FRAME_GUEST), (unsigned long)frame_count(FRAME_MERGED),
+			   (unsigned long)own, (unsigned long)merged);
+	REQUIRE(frame_count(FRAME_TABLE) == all.tables);
+	REQUIRE(gmem_totals.file == all.file && gmem_totals.merged == all.merged && gmem_totals.given == all.given);
+}
+
+static void count_guest(struct model_guest *g)
+{
+	struct sums sums = { 0 };
+
+	count_table(g, g->gmem.root.v, TABLE_LEVELS - 1, 0, &sums);
+	REQUIRE(sums.own == g->gmem.private_pages);
+	REQUIRE(sums.shared == g->gmem.shared_pages);
+	REQUIRE(sums.file == g->gmem.file_pages);
+	REQUIRE(sums.merged == g->gmem.merged_pages);
+	REQUIRE(sums.given == g->gmem.given_pages);
+	REQUIRE(sums.tables == g->gmem.tables);
+	REQUIRE(g->account.used == sums.own + sums.tables);
+	all.file += sums.file, all.merged += sums.merged, all.given += sums.given, all.tables += sums.tables;
 }
 
 void recount(bool compare)
 {
-	u64 tables = 0;
-
 	memset(mapped, 0, sizeof(mapped));
+	memset(groups, 0, sizeof(groups));
+	memset(&all, 0, sizeof(all));
 	for (u32 n = 0; n < model_guest_count; n++) {
-		struct model_guest *g = &model_guests[n];
-		struct sums sums = { 0 };
-
-		count_table(g, g->gmem.root.v, TABLE_LEVELS - 1, 0, &sums);
-		REQUIRE(sums.own == g->gmem.private_pages);
-		REQUIRE(sums.shared == g->gmem.shared_pages);
-		REQUIRE(sums.tables == g->gmem.tables);
-		REQUIRE(g->account.used == sums.own + sums.tables);
-		tables += sums.tables;
+		count_guest(&model_guests[n]);
 		if (compare)
-			compare_guest(g);
+			compare_guest(&model_guests[n]);
 	}
-	check_references(tables);
+	check_references();
 	mmu_check();
+}
+
+/* The heap keeps what it has for the next object: frames of the kernel's count as free ones. */
+static u64 free_frames(void)
+{
+	return frame_count(FRAME_FREE) + frame_count(FRAME_KERNEL);
 }
 
 void recount_start(void)
 {
-	free_at_start = frame_count(FRAME_FREE);
+	frames_at_start = free_frames();
 }
 
 void recount_end(void)
@@ -127,7 +164,8 @@ void recount_end(void)
 	static const u8 zeroes[PAGE_SIZE];
 
 	REQUIRE(!zero_frame || !memcmp((u8 *)zero_frame, zeroes, PAGE_SIZE));
-	REQUIRE(frame_count(FRAME_GUEST) == 0 && frame_count(FRAME_TABLE) == 0);
-	REQUIRE(frame_count(FRAME_FREE) == free_at_start);
+	REQUIRE(frame_count(FRAME_GUEST) + frame_count(FRAME_MERGED) + frame_count(FRAME_TABLE) == 0);
+	REQUIRE(free_frames() == frames_at_start);
+	REQUIRE(!gmem_totals.file && !gmem_totals.merged && !gmem_totals.given);
 	zero_frame = 0;
 }

@@ -7,6 +7,7 @@
 
 #define LETTER 8 /* bytes of an operation with its arguments, at most */
 #define LETTERS 64
+#define SETUP (6 + 2 * 3) /* an episode's; two guests: NPT, all of the limit, share group a */
 
 struct letter {
 	u8 len;
@@ -46,20 +47,24 @@ static void make_letters(void)
 	LETTER_OF("kernel_write", 0, 1, 0, 3, 2);
 	LETTER_OF("kernel_map", 0, 1, 0, MAP_RAM);
 	LETTER_OF("kernel_map", 0, 1, 0, MAP_HOLE);
-	LETTER_OF("renew", 1, 0, 0);
+	LETTER_OF("renew", 1, 0, 0, 0);
+	LETTER_OF("merge_some", 0, 0);
+	LETTER_OF("merge_some", 1, 0);
+	LETTER_OF("merge_all", 2);
+	LETTER_OF("merge_undo", 1);
 	LETTER_OF("memory_short", 1);
 }
 
 void small_run(u32 length)
 {
-	static u8 bytes[6 + 4 + LETTER * 16] = { 1, 0 };
+	static u8 bytes[SETUP + LETTER * 16] = { 1, 0 };
 	u32 digits[16] = { 0 };
 
 	episode_save = "build/model/fail-small";
 	REQUIRE(length && length <= 16);
 	make_letters();
 	for (u32 carry = 0; carry < length;) {
-		u64 len = 6 + 4; /* the setup, and two guests as NPT with all of their limit */
+		u64 len = SETUP;
 
 		for (u32 i = 0; i < length; i++) {
 			memcpy(bytes + len, letters[digits[i]].bytes, letters[digits[i]].len);

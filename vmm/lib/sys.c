@@ -332,6 +332,16 @@ int sys_merge_info(struct merge_info *info)
 	return (int)CALL1(SYS_MERGE_INFO, info);
 }
 
+int sys_merge_verify(struct merge_verify *result)
+{
+	return (int)CALL2(SYS_MERGE_VERIFY, result, 0);
+}
+
+int sys_merge_matrix(struct merge_matrix *matrix)
+{
+	return (int)CALL2(SYS_MERGE_MATRIX, matrix, 0);
+}
+
 int sys_merge_control(enum merge_control what, u64 value)
 {
 	return (int)CALL2(SYS_MERGE_CONTROL, what, value);

@@ -68,6 +68,8 @@ int sys_ledger_info(struct ledger_info *info);
 int sys_host_power(enum host_power what);
 int sys_merge_info(struct merge_info *info);
 int sys_merge_control(enum merge_control what, u64 value);
+int sys_merge_verify(struct merge_verify *result) must_check;
+int sys_merge_matrix(struct merge_matrix *matrix) must_check;
 
 /* Any call with any arguments: for test hooks that misbehave on purpose. */
 s64 sys_call(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e);

@@ -35,11 +35,14 @@
 
 #define VCPUINFO_HELP \
 	"READY is time kept from running by others or by a cap, HALTED asleep in HLT.\n"
+
 #define KSM_HELP \
 	"show     counters, as Linux's KSM names them; in pages of 4 KiB (the default)\n" \
 	"run      merge equal pages of guests with the same share-group\n" \
 	"stop     stop; what is merged stays merged\n" \
 	"unmerge  stop, and give each guest its own copy again, if there is memory for it\n" \
+	"verify   count again what is merged, and name the first thing that is wrong\n" \
+	"matrix   pages that guests share with each other, with themselves and with files\n" \
 	"set      cpu: 1 to 100 per cent of a processor that it takes from guests (5)\n" \
 	"         interval: ms between two passes, 1 to 3600000 (2000)\n"
 
@@ -99,7 +102,8 @@ const struct command command_table[] = {
 	  "has fewer waits first. Refused when a promise could not be kept. It lasts until\n"
 	  "the guest ends: its next start goes by its definition again.\n", commands_memtune },
 	{ "freecell", "", 0, 0, "who uses how much of the host's memory", NULL, commands_freecell },
-	{ "ksm", "[show|run|stop|unmerge|set KEY VALUE]", 0, 3, "merging of equal pages", KSM_HELP, commands_ksm },
+	{ "ksm", "[show|run|stop|unmerge|verify|matrix|set KEY VALUE]", 0, 3, "merging of equal pages",
+	  KSM_HELP, commands_ksm },
 	{ "cpuinfo", "", 0, 0, "the host's processors and their load", NULL, commands_cpuinfo },
 	{ "top", "", 0, 0, "who uses the processors, each second; q leaves", TOP_HELP, commands_top },
 	{ "schedinfo", "NAME [weight=N] [cap=N]", 1, 3, "a guest's part of the processors", SCHEDINFO_HELP,

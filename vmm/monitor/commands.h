@@ -51,6 +51,10 @@ void commands_memtune(int argc, char **argv);
 /* commands_ksm.c */
 void commands_ksm(int argc, char **argv);
 
+/* commands_ksm_check.c */
+void commands_ksm_verify(void);
+void commands_ksm_matrix(void);
+
 /* commands_sched.c */
 void commands_schedinfo(int argc, char **argv);
 void commands_vcpuinfo(int argc, char **argv);

@@ -65,6 +65,8 @@ void commands_dominfo(int argc, char **argv)
 	table_fact("  shared", "%s", units_size(info.memory_shared).text);
 	commands_balloon_facts(&info);
 	table_fact("Overhead", "%s", units_size(info.overhead).text);
+	if (info.stage2)
+		table_fact("Stage 2", "%lx", info.stage2);
 	table_fact("CPU time", "%s", units_time(info.run_ns).text);
 	table_fact("Output", "%lu bytes", info.output_end);
 }

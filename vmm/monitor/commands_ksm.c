@@ -109,6 +109,10 @@ void commands_ksm(int argc, char **argv)
 		control(MERGE_CONTROL_STOP, 0);
 	else if (strcmp(what, "unmerge") == 0)
 		unmerge();
+	else if (strcmp(what, "verify") == 0)
+		commands_ksm_verify();
+	else if (strcmp(what, "matrix") == 0)
+		commands_ksm_matrix();
 	else
-		output_error("'%.40s' is none of show, run, stop, unmerge and set: see 'help ksm'", what);
+		output_error("'%.40s' is none of show, run, stop, unmerge, verify, matrix and set: see 'help ksm'", what);
 }

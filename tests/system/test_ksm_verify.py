@@ -1,0 +1,43 @@
+"""ksm verify and ksm matrix, with guests that run and merge."""
+import re
+
+import pytest
+
+from harness.machine import Machine, linux
+
+GUESTS = linux("alpha", memory="96M") + linux("beta", memory="96M") + linux("gamma", memory="96M", share_group="other")
+
+
+def verify(machine):
+    lines = machine.ok("ksm verify", 120)
+    match = re.search(r"clean: (\d+) guests, (\d+) leaves, (\d+) merged frames", "\n".join(lines))
+    assert match, lines
+    return [int(n) for n in match.groups()]
+
+
+def matrix(machine):
+    """Guest -> {title: pages}"""
+    lines = machine.ok("ksm matrix", 120)
+    titles = lines[0].split()
+    return {row[0]: dict(zip(titles[1:], map(int, row[1:]))) for row in (line.split() for line in lines[1:])}
+
+
+@pytest.mark.deadline(600)
+def test_verify_and_matrix_while_guests_run():
+    with Machine("ksm-verify", GUESTS, memory="512M") as m:
+        m.wait_prompt()
+        assert verify(m)[0] >= 0
+        m.wait_ready("alpha", "beta", "gamma", deadline=200)
+        m.ok("ksm set interval 200")
+        with m.attach("alpha") as console:  # it goes on writing while all is counted
+            console.run("(while :; do dd if=/dev/urandom of=/tmp/x bs=64k count=64 2>/dev/null; done) & true")
+        m.poll(lambda: matrix(m)["alpha"]["beta"], lambda n: n > 1000, 120, "alpha and beta to share pages")
+        guests, leaves, frames = verify(m)
+        assert guests == 3 and leaves > 3000 and frames > 500
+        shared = matrix(m)
+        assert shared["alpha"]["beta"] == shared["beta"]["alpha"]
+        files = min(shared["alpha"]["files"], shared["gamma"]["files"])
+        assert shared["alpha"]["gamma"] <= files  # nothing but files' pages
+        m.destroy("beta")
+        assert verify(m)[0] == 2
+        assert "beta" not in matrix(m)
