@@ -38,7 +38,8 @@ static void tell_instruction(struct vcpu *v, const struct virt_exit *exit)
 }
 
 /* The length of the instruction at RIP, two opcode bytes of which are known: told by the processor, seen
- * without prefixes, or decoded.  0: it cannot be fetched. */
+ * without prefixes, or decoded.  0: it cannot be fetched, since another vCPU changed the code or memory is short:
+ * then nothing may have been done for it, and it is executed again as it is now. */
 static u32 length_of(struct vcpu *v, const struct virt_exit *exit, u8 first, u8 second)
 {
 	struct virt_code code;
@@ -57,17 +58,6 @@ static u32 length_of(struct vcpu *v, const struct virt_exit *exit, u8 first, u8 
 	return length > 0 ? (u32)length : 0;
 }
 
-/* Completes an instruction of two opcode bytes. */
-static enum step advance(struct vcpu *v, const struct virt_exit *exit, u8 first, u8 second)
-{
-	u32 length = length_of(v, exit, first, second);
-
-	if (length)
-		vcpu_advance(v, length);
-	/* else another vCPU changed the code under us: it is executed again as it is now */
-	return STEP_AGAIN;
-}
-
 static enum step fault(struct vcpu *v, u8 vector)
 {
 	vcpu_inject_fault(v, vector, vector == VECTOR_GP, 0);
@@ -78,25 +68,41 @@ static enum step exit_cpuid(struct vcpu *v, const struct virt_exit *exit)
 {
 	u64 *gpr = v->page->gpr;
 	u32 eax = (u32)gpr[GPR_RAX], ecx = (u32)gpr[GPR_RCX], ebx, edx;
+	u32 length = length_of(v, exit, 0x0f, 0xa2);
 
+	if (!length)
+		return STEP_AGAIN;
 	cpuid_guest(v, &eax, &ebx, &ecx, &edx);
 	gpr[GPR_RAX] = eax, gpr[GPR_RBX] = ebx, gpr[GPR_RCX] = ecx, gpr[GPR_RDX] = edx;
-	return advance(v, exit, 0x0f, 0xa2);
+	vcpu_advance(v, length);
+	return STEP_AGAIN;
 }
 
 static enum step exit_msr(struct vcpu *v, const struct virt_exit *exit, bool write)
 {
 	u64 *gpr = v->page->gpr, value = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
-	u32 msr = (u32)gpr[GPR_RCX];
-	int error = write ? msr_guest_write(v, msr, value) : msr_guest_read(v, msr, &value);
+	u32 msr = (u32)gpr[GPR_RCX], length = length_of(v, exit, 0x0f, write ? 0x30 : 0x32);
 
-	if (error)
+	if (!length)
+		return STEP_AGAIN;
+	if (write ? msr_guest_write(v, msr, value) : msr_guest_read(v, msr, &value))
 		return fault(v, VECTOR_GP);
 	if (!write) {
 		gpr[GPR_RAX] = (u32)value;
 		gpr[GPR_RDX] = value >> 32;
 	}
-	return advance(v, exit, 0x0f, write ? 0x30 : 0x32);
+	vcpu_advance(v, length);
+	return STEP_AGAIN;
+}
+
+/* Memory is coherent: nothing is to be written back. */
+static enum step exit_wbinvd(struct vcpu *v, const struct virt_exit *exit)
+{
+	u32 length = length_of(v, exit, 0x0f, 0x09);
+
+	if (length)
+		vcpu_advance(v, length);
+	return STEP_AGAIN;
 }
 
 static enum step exit_io(struct thread *t, struct vcpu *v, const struct virt_exit *exit)
@@ -318,7 +324,7 @@ enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 	case REASON_EXCEPTION: return exit_exception(v, exit);
 	case REASON_XSETBV: return exit_xsetbv(v, exit);
 	case REASON_INVALID_OPCODE: return fault(v, VECTOR_UD);
-	case REASON_WBINVD: return advance(v, exit, 0x0f, 0x09);
+	case REASON_WBINVD: return exit_wbinvd(v, exit);
 	case REASON_SHUTDOWN: return exit_shutdown(v, exit);
 	case REASON_TASK_SWITCH: return exit_task_switch(v, exit);
 	default: return vcpu_exit_refused(v, exit);

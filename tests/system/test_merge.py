@@ -6,6 +6,7 @@ import pytest
 
 from harness.machine import Machine, linux
 
+SECONDS = 120  # for a command of the guest's: the scanner and an emulator beside it take their part
 FILL = "i=0; while [ $i -lt 6 ]; do yes quire-$i | head -c 1048576; i=$((i+1)); done"
 
 
@@ -35,29 +36,29 @@ def passes(machine, count):
 
 
 def test_identical_guests_share(machine):
-    k = wait(machine, lambda k: k["pages_sharing"] > 2000, "shared pages")
+    k = wait(machine, lambda k: k["pages_sharing"] > 2000 and k["pages_shared"] > 500 and k["ksm_zero_pages"] > 500,
+             "shared and zero pages", 240)
     assert k["guests"] == 2
-    assert k["pages_shared"] > 500 and k["ksm_zero_pages"] > 500
     assert k["general_profit"] > 0 and k["pages_scanned"] > k["pages_hashed"]
     free = k["pages_sharing"]
-    machine.run_shell("alpha", f"({FILL}) > /a")
-    machine.run_shell("beta", f"({FILL}) > /a")
+    machine.run_shell("alpha", f"({FILL}) > /a", SECONDS)
+    machine.run_shell("beta", f"({FILL}) > /a", SECONDS)
     wait(machine, lambda k: k["pages_sharing"] > free + 1000, "the files' pages shared")
 
 
 def test_memory_is_what_was_written(machine):
-    want = machine.run_shell("alpha", f"({FILL}) | md5sum")
+    want = machine.run_shell("alpha", f"({FILL}) | md5sum", SECONDS)
     passes(machine, 3)
     for name in ("alpha", "beta"):
-        assert machine.run_shell(name, "md5sum < /a") == want
+        assert machine.run_shell(name, "md5sum < /a", SECONDS) == want
     # two processors write into their copies while they are merged again and again
     write = "for i in 1 2 3 4 5 6 7 8; do cat /a > /b; cat /a > /c; done"
-    machine.run_shell("alpha", f"({write}) & ({write}); wait; sync", 120)
+    machine.run_shell("alpha", f"({write}) & ({write}); wait; sync", SECONDS)
     passes(machine, 2)
     for name in ("/a", "/b", "/c"):
-        assert machine.run_shell("alpha", f"md5sum < {name}") == want
+        assert machine.run_shell("alpha", f"md5sum < {name}", SECONDS) == want
     machine.run_shell("alpha", "echo x >> /b; rm /c")
-    assert machine.run_shell("beta", "md5sum < /a") == want
+    assert machine.run_shell("beta", "md5sum < /a", SECONDS) == want
 
 
 def test_who_opts_out_is_not_scanned(machine):
@@ -74,7 +75,7 @@ def test_stop_keeps_and_unmerge_undoes(machine):
     machine.ok("ksm unmerge")
     k = wait(machine, lambda k: k["pages_shared"] == 0, "all is unmerged")
     assert k["pages_sharing"] == 0 and k["ksm_zero_pages"] == 0
-    assert machine.run_shell("beta", "md5sum < /a") == machine.run_shell("alpha", "md5sum < /a")
+    assert machine.run_shell("beta", "md5sum < /a", SECONDS) == machine.run_shell("alpha", "md5sum < /a", SECONDS)
     machine.ok("ksm run")
     wait(machine, lambda k: k["pages_sharing"] > 1000, "merged again")
 
