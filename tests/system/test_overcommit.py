@@ -17,7 +17,8 @@ def names():
 
 @pytest.fixture(scope="module")
 def machine():
-    text = "".join(guest(name, "fill.elf", memory=f"{SIZE}M", cmdline=f"seed={n}", autostart="no")
+    # merging would give some of it back at any time, and who waits would go on
+    text = "".join(guest(name, "fill.elf", memory=f"{SIZE}M", cmdline=f"seed={n}", autostart="no", share_group="none")
                    for n, name in enumerate(names(), 1))
     text += guest("giant", "fill.elf", memory=f"{HOST * 2}M", autostart="no")
     text += guest("claimer", "fill.elf", memory=f"{SIZE}M", memory_shares=1000, autostart="no")
