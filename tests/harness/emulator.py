@@ -24,6 +24,20 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def one_processor():
+    """The host processor for this test run's worker: QEMU 7.2 may run one vCPU's thread at a time only.  A restore of
+    x87 registers on any vCPU changes the first one's env->hflags2 with an AND that is not atomic (cpu_clear_ignne), so
+    that its nested-paging flag now and then comes back after a #VMEXIT or is lost after a VMRUN (docs/testing.md)."""
+    processors = sorted(os.sched_getaffinity(0))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    return {processors[worker % len(processors)]}
+
+
+def prepare_child():
+    die_with_parent()
+    os.sched_setaffinity(0, one_processor())
+
+
 class QemuSvm:
     """QEMU with TCG, which emulates AMD SVM with nested paging."""
 
@@ -58,7 +72,7 @@ class QemuSvm:
             "-chardev", f"socket,id=control,fd={fds[1]}", "-mon", "chardev=control,mode=control"]
         with open(self.log, "wb") as errors:
             self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
-                                            pass_fds=fds, preexec_fn=die_with_parent)
+                                            pass_fds=fds, preexec_fn=prepare_child)
         their_serial.close()
         their_control.close()
         control.settimeout(30)
