@@ -82,8 +82,7 @@ static void enqueue(struct host_cpu *cpu, struct thread *t, enum sched_join how)
 		host_cpu_kick(cpu->arch.index);
 }
 
-/* A thread that is on its way between queues, or not begun, or
- * gone, is linked in none. */
+/* A thread that is on its way between queues, or not begun, or gone, is linked in none. */
 bool thread_boost(struct thread *t)
 {
 	struct host_cpu *cpu = host_cpus[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];

@@ -349,31 +349,34 @@ SYSCALL_HANDLER(merge_control)
 	return a[0] > MERGE_CONTROL_INTERVAL ? ERR_INVAL : merge_control((enum merge_control)a[0], a[1]);
 }
 
+/* What a count of all guests' pages in steps returns: more as its step did; ring 3 calls again with a[1] set. */
+static s64 counted(struct thread *t, const u64 *a, int more, const void *result, u64 size)
+{
+	if (more < 0)
+		return more;
+	t->regs.rsi = 1;
+	return more ? syscall_again(t) : process_write(t->process, a[0], result, size);
+}
+
 /* Again: the guests that are being taken apart are waited for before it begins. */
 SYSCALL_HANDLER(merge_verify)
 {
-	const struct merge_verify *result;
+	const struct merge_verify *result = NULL;
 	int more;
 
 	if (!a[1] && guest_is_dying())
 		return syscall_again(t);
 	more = merge_verify_step(!a[1], &result);
-	if (more < 0)
-		return more;
-	t->regs.rsi = 1;
-	return more ? syscall_again(t) : process_write(t->process, a[0], result, sizeof(*result));
+	return counted(t, a, more, result, sizeof(*result));
 }
 
 SYSCALL_HANDLER(merge_matrix)
 {
-	const struct merge_matrix *matrix;
+	const struct merge_matrix *matrix = NULL;
 	int more;
 
 	if (!a[1] && guest_is_dying())
 		return syscall_again(t);
 	more = merge_matrix_step(!a[1], &matrix);
-	if (more < 0)
-		return more;
-	t->regs.rsi = 1;
-	return more ? syscall_again(t) : process_write(t->process, a[0], matrix, sizeof(*matrix));
+	return counted(t, a, more, matrix, sizeof(*matrix));
 }

@@ -39,13 +39,19 @@ static void settle(void)
 	fake_guests_check();
 }
 
+/* A new machine with two guests of one group. */
+static void two_guests(void)
+{
+	fake_guests_start();
+	fake_guest_create(0, MIB, "a", NPT);
+	fake_guest_create(1, MIB, "a", NPT);
+}
+
 static void test_equal_pages_become_one(void **state)
 {
 	u64 free;
 
-	fake_guests_start();
-	fake_guest_create(0, MIB, "a", NPT);
-	fake_guest_create(1, MIB, "a", NPT);
+	two_guests();
 	for (u64 i = 0; i < 8; i++) {
 		write_page(0, i * PAGE_SIZE, (u8)(i + 1));
 		write_page(1, (16 + i) * PAGE_SIZE, (u8)(i + 1));
@@ -73,9 +79,7 @@ static void test_write_unshares(void **state)
 {
 	u64 frame;
 
-	fake_guests_start();
-	fake_guest_create(0, MIB, "a", NPT);
-	fake_guest_create(1, MIB, "a", NPT);
+	two_guests();
 	write_page(0, 0, 7);
 	write_page(1, 0, 7);
 	write_page(1, 0x5000, 7); /* within a guest too */
@@ -188,9 +192,7 @@ static void test_cost_follows_change(void **state)
 static void test_written_after_the_hash(void **state)
 {
 	for (u32 by_kernel = 0; by_kernel < 2; by_kernel++) {
-		fake_guests_start();
-		fake_guest_create(0, MIB, "a", NPT);
-		fake_guest_create(1, MIB, "a", NPT);
+		two_guests();
 		write_page(0, 0, 3);
 		settle();
 		write_page(1, 0, 3);
@@ -227,9 +229,7 @@ static void write_late(struct fake_guest *g)
 static void test_write_before_the_flush(void **state)
 {
 	for (u32 writer = 0; writer < 2; writer++) {
-		fake_guests_start();
-		fake_guest_create(0, MIB, "a", NPT);
-		fake_guest_create(1, MIB, "a", NPT);
+		two_guests();
 		write_page(0, 0x3000, 4);
 		write_page(1, 0x3000, 4);
 		fake_merge_pass();
@@ -251,9 +251,7 @@ static void test_write_before_the_flush(void **state)
 
 static void test_no_memory_to_unshare(void **state)
 {
-	fake_guests_start();
-	fake_guest_create(0, MIB, "a", NPT);
-	fake_guest_create(1, MIB, "a", NPT);
+	two_guests();
 	write_page(0, 0, 7);
 	write_page(1, 0, 7);
 	settle();
