@@ -8,7 +8,7 @@ GFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgen
 	-fno-tree-loop-distribute-patterns -I. $(WARN)
 DEBIAN := $(B)/debian/vmlinuz $(B)/debian/initrd.cpio
 
-.PHONY: setup guests debian clang check test test-long unit bench run run-image
+.PHONY: setup guests debian clang check test test-long unit bench bench-peers run run-image
 
 setup: $(B)/setup.stamp
 $(B)/setup.stamp: tests/setup.sh
@@ -59,6 +59,11 @@ check test test-long: setup
 	@$(PYTHON) tests/run.py $@
 bench: setup all guests
 	@$(PYTHON) tests/bench.py
+# The same beside Linux's KVM, some 20 minutes.  PARTS="exits debian": only these, and docs/bench.md stays.
+bench-peers: setup all guests $(B)/peer.cpio
+	@$(PYTHON) tests/bench_peers.py $(PARTS)
+$(B)/peer.cpio: $(wildcard tests/peer/*) $(B)/guests/bench.elf $(DEBIAN)
+	@sh tests/peer/build.sh $(B)/debian $(B)/guests/bench.elf $@
 
 # Two Debian guests under Quire, on this terminal.  Ctrl-A x leaves the emulator.  MACHINE=bochs: on Intel.
 RUN_qemu := sh tests/qemu.sh

@@ -24,7 +24,8 @@ fetch() {
 	echo "$2" >"$out/deb/$1/.done"
 }
 
-fetch "$kernel" "./boot/vmlinuz-* */button.ko */evdev.ko */drivers/virtio/virtio*.ko"
+fetch "$kernel" "./boot/vmlinuz-* */button.ko */evdev.ko */drivers/virtio/virtio*.ko
+	*/kvm.ko */kvm-amd.ko */irqbypass.ko"
 fetch memtest86+ "./boot/memtest86+x64.bin"
 fetch gnumach-image-1.8-486 "./boot/gnumach-*"
 tree=$out/deb/$kernel

@@ -1,8 +1,10 @@
 /* bench.elf: what an exit costs, in TSC cycles for each operation: `BENCH name cycles`.  Under -icount a
- * cycle is one emulated instruction, so the figures repeat.  The empty loop's cost is taken off. */
+ * cycle is one emulated instruction, so the figures repeat.  The empty loop's cost is taken off; the cheapest
+ * of some batches counts, so that another's work that falls into one (a host's tick, its daemons) does not. */
 #include "tests/guests/lib/guest.h"
 
 #define ROUNDS 1000
+#define BATCHES 10
 
 /* The command line's last word names the operation to be done for ever, for tests/profile.py. */
 static const char *last_word = "";
@@ -31,15 +33,18 @@ static inline u64 now(void)
 
 /* Cycles for each round of `operation`, an asm statement that keeps the loop's counter in a register. */
 #define MEASURE(name, operation) do { \
-	u64 begin_, empty_, full_; \
+	u64 begin_, empty_, full_, best_ = ~0ull; \
 	for (u32 warm_ = 0; warm_ < 20 || loops(name); warm_++) { operation; } \
 	begin_ = now(); \
-	for (u32 i_ = 0; i_ < ROUNDS; i_++) asm volatile(""); \
+	for (u32 i_ = 0; i_ < ROUNDS / BATCHES; i_++) asm volatile(""); \
 	empty_ = now() - begin_; \
-	begin_ = now(); \
-	for (u32 i_ = 0; i_ < ROUNDS; i_++) { asm volatile(""); operation; } \
-	full_ = now() - begin_; \
-	print("BENCH %s %u\n", name, (full_ - empty_) / ROUNDS); \
+	for (u32 batch_ = 0; batch_ < BATCHES; batch_++) { \
+		begin_ = now(); \
+		for (u32 i_ = 0; i_ < ROUNDS / BATCHES; i_++) { asm volatile(""); operation; } \
+		full_ = now() - begin_; \
+		best_ = full_ < best_ ? full_ : best_; \
+	} \
+	print("BENCH %s %u\n", name, (best_ - empty_) / (ROUNDS / BATCHES)); \
 } while (0)
 
 static void on_self(struct frame *frame)
@@ -63,6 +68,7 @@ static void bench_exits(void)
 {
 	MEASURE("cpuid", cpuid(0, 0));
 	MEASURE("rdmsr-intercepted", rdmsr(MSR_APIC_BASE));
+	MEASURE("port-21h", inb(0x21));
 	MEASURE("port-61h", inb(0x61));
 	MEASURE("port-80h-write", outb(0x80, 0));
 	MEASURE("pm-timer", inl(PM_TIMER_PORT));
@@ -164,6 +170,19 @@ static void bench_control(void)
 	MEASURE("cr4-pge", WRITE_REG(cr4, cr4 ^ 0x80); WRITE_REG(cr4, cr4));
 }
 
+/* The first touch of RAM, for each page of 4 KiB, however large the pieces are that the hypervisor gives. */
+static void bench_memory(void)
+{
+	u64 begin = now(), page = 16 << 20, end = 24 << 20, cr3;
+
+	for (; page < end; page += 4096)
+		*(volatile u8 *)page = 1;
+	print_mean("first-touch", now() - begin, (8 << 20) / 4096);
+	cr3 = READ_REG(cr3);
+	MEASURE("cr3-load", WRITE_REG(cr3, cr3));
+	MEASURE("invlpg", asm volatile("invlpg %0" : : "m"(*(u8 *)page)));
+}
+
 int main(const char *line)
 {
 	for (last_word = line; *line; line++)
@@ -174,6 +193,7 @@ int main(const char *line)
 	bench_exits();
 	bench_xapic();
 	bench_control();
+	bench_memory();
 	if (cpuid(1, 0).ecx & 1 << 21)
 		bench_x2apic();
 	print("END\n");

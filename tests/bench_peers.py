@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+"""Quire beside Linux's KVM with QEMU: the same guests on the same emulated machine, first under one, then the other.
+
+Both run under -icount: a figure is a count of emulated instructions or nanoseconds, the same on every computer.
+Arguments choose parts (exits, boot, memory, density); without any, all are measured and docs/bench.md is written.
+"""
+import datetime
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pexpect
+import pexpect.fdpexpect
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import bench  # noqa: E402
+from harness import parse  # noqa: E402
+from harness.emulator import QemuSvm  # noqa: E402
+from harness.machine import LOGS, ROOT, SLOW, Failure, Machine, clean, linux  # noqa: E402
+from peer.report import Report, Row  # noqa: E402
+
+INITRAMFS = os.path.join(ROOT, "build", "peer.cpio")
+MEMORY = 1024
+TENTH = {"cpuid", "rdmsr-intercepted", "hypercall", "x2apic-tpr-read", "x2apic-tpr-write", "x2apic-eoi"}
+NO_EXIT = {"cr3-load", "invlpg"}
+GUESTS_MOST = 24
+
+
+class Peer:
+    """Linux with KVM on the emulated machine: does `jobs`, one name of tests/peer/init after the other."""
+
+    def __init__(self, *jobs):
+        self.jobs = jobs
+        # The initramfs is Linux's disk, which a real host has beside its RAM: the machine gets that much more.
+        memory = MEMORY + (os.path.getsize(INITRAMFS) >> 20) + 1
+        kernel = os.path.join(ROOT, "build", "debian", "vmlinuz")
+        self.log = os.path.join(LOGS, f"peer-{'-'.join(jobs)}.log")
+        self.emulator = QemuSvm(None, self.log + ".emulator", cpus=1, memory=memory, icount=True, extra=[
+            "-kernel", kernel, "-initrd", INITRAMFS, "-append", f"console=ttyS0 quiet jobs={','.join(jobs)}"])
+
+    def run(self, deadline):
+        """The serial line's text."""
+        os.makedirs(LOGS, exist_ok=True)
+        with open(self.log, "w", encoding="utf-8", errors="replace") as log:
+            line = pexpect.fdpexpect.fdspawn(self.emulator.start().fileno(), encoding="utf-8",
+                                             codec_errors="replace", timeout=deadline * SLOW)
+            line.logfile_read = log
+            try:
+                line.expect("PEER END")
+            except (pexpect.TIMEOUT, pexpect.EOF):
+                raise Failure(f"the peer did not end: {self.log}") from None
+            finally:
+                self.emulator.kill()
+        return clean(line.before)
+
+
+def say(text):
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+
+def numbers(text, word):
+    """The lines `WORD name number`: name -> number."""
+    return {name: int(value) for name, value in re.findall(rf"^{word} (\S+) (\d+)", text, re.M)}
+
+
+def exits(quire, peer):
+    say("exits: Quire")
+    quire.update(bench.exit_figures())
+    say("exits: KVM")
+    text = Peer("exits").run(900)
+    peer.update(numbers(text, "BENCH"))
+    peer["versions"] = re.findall(r"^(?:PEER|QEMU|HUGE) .*", text, re.M)
+
+
+def debian(quire, peer):
+    say("Debian guests: Quire")
+    with bench.two_debians() as m:
+        quire["boot"] = bench.seconds(parse.boot_report(m.ok("boot-report"))[1]["beta"], "output") * 1000
+        quire["overhead"] = m.freecell()["beta overhead"] / 1024
+    say("Debian guests: KVM")
+    text = Peer("boot", "memory").run(1800)
+    took = numbers(text, "TIME")
+    peer["boot"] = (took["shell"] - took["firmware"]) / 1e6
+    peer["firmware"] = took["firmware"] / 1e6
+    peer.update(numbers(text, "MEMORY"))
+
+
+def density(quire, peer):
+    say("density: Quire")
+    quire["density"] = 0
+    text = "".join(linux(f"g{n}", autostart="no") for n in range(GUESTS_MOST))
+    with Machine("bench-density", text, **bench.OPTIONS) as m:
+        m.wait_prompt(600)
+        try:
+            for n in range(GUESTS_MOST):
+                m.ok(f"start g{n}")
+                m.wait_ready(f"g{n}", deadline=240)
+                quire["density"] = n + 1
+        except Failure as e:
+            say(str(e).splitlines()[0])
+    say("density: KVM")
+    peer["density"] = numbers(Peer("density").run(2400), "DENSITY").get("guests")
+
+
+def rows(quire, peer):
+    """All that both were measured for, as the report's rows."""
+    found = []
+    for key, what, _ in bench.EXITS:
+        if key in quire and key in peer:
+            limit = None if key in NO_EXIT else 1 / 10 if key in TENTH else 1 / 6
+            found.append(Row(what, "instructions", quire[key], peer[key], limit))
+    for key, what, unit, theirs, limit in [
+            ("boot", "Debian's cloud kernel, first instruction to shell", "ms", "boot", 0.7),
+            ("overhead", "host memory lost to a guest beyond its RAM", "KiB", "overhead", None),
+            ("overhead", "the same beside QEMU's private memory alone", "KiB", "private", 1 / 5),
+            ("density", "guests of 128 MiB at their shells in 1 GiB", "guests", "density", 2)]:
+        if key in quire and theirs in peer:
+            found.append(Row(what, unit, quire[key], peer[theirs], limit, more_is_better=key == "density"))
+    return found
+
+
+def command(*words):
+    return subprocess.run(words, capture_output=True, text=True, cwd=ROOT).stdout.strip()
+
+
+def facts(peer, took):
+    """What a reader needs to judge the figures, and to repeat them."""
+    arguments = Peer("JOBS").emulator.arguments
+    options = " ".join(word.replace(ROOT + "/", "") if " " not in word else f'"{word}"' for word in arguments)
+    model = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo").read())
+    when = datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
+    return [f"Measured {when} by `make bench-peers` in {took / 60:.0f} minutes, on {os.cpu_count()} CPUs of "
+            f"{model.group(1) if model else 'unknown kind'}; Quire at commit "
+            f"{command('git', 'describe', '--tags', '--always', '--dirty')}.",
+            f"The machine: {command('qemu-system-x86_64', '--version').splitlines()[0]}, "
+            "one instruction a nanosecond (`-icount shift=0`); Quire's starts from a disk by OVMF, Linux's so: "
+            f"`{options}`.",
+            "The peer: " + "; ".join(peer.get("versions", [])) + ". Its guests are started by `vm` in "
+            "tests/peer/init; Quire's by `guest` and `linux` in tests/harness/machine.py."]
+
+
+PARTS = {"exits": exits, "debian": debian, "density": density}
+
+
+def main():
+    begin, quire, peer = time.monotonic(), {}, {}
+    for name in sys.argv[1:] or PARTS:
+        try:
+            PARTS[name](quire, peer)
+        except (Failure, KeyError) as e:  # what cannot be had does not hide the rest
+            say(f"{name}: {e!r}")
+    report = Report(rows(quire, peer), facts(peer, time.monotonic() - begin))
+    print(report.text())
+    if len(sys.argv) == 1:
+        report.write(os.path.join(ROOT, "docs"))
+
+
+if __name__ == "__main__":
+    main()
