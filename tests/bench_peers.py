@@ -44,9 +44,9 @@ class Peer:
     def run(self, deadline):
         """The serial line's text."""
         os.makedirs(LOGS, exist_ok=True)
-        with open(self.log, "w", encoding="utf-8", errors="replace") as log:
-            line = pexpect.fdpexpect.fdspawn(self.emulator.start().fileno(), encoding="utf-8",
-                                             codec_errors="replace", timeout=deadline * SLOW)
+        with open(self.log, "w", encoding="utf-8", errors="replace") as log, self.emulator.start() as serial:
+            line = pexpect.fdpexpect.fdspawn(serial.fileno(), encoding="utf-8", codec_errors="replace",
+                                             timeout=deadline * SLOW)
             line.logfile_read = log
             try:
                 line.expect("PEER END")
