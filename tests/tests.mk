@@ -58,12 +58,12 @@ unit: setup
 check test test-long: setup
 	@$(PYTHON) tests/run.py $@
 bench: setup all guests
-	@$(PYTHON) tests/bench.py
+	@PYTHONPATH=tests $(PYTHON) -m bench $(PARTS)
 # The same beside Linux's KVM, some 20 minutes.  PARTS="exits debian": only these, and docs/bench.md stays.
 bench-peers: setup all guests $(B)/peer.cpio
-	@$(PYTHON) tests/bench_peers.py $(PARTS)
-$(B)/peer.cpio: $(wildcard tests/peer/*) $(B)/guests/bench.elf $(DEBIAN)
-	@sh tests/peer/build.sh $(B)/debian $(B)/guests/bench.elf $@
+	@PYTHONPATH=tests $(PYTHON) -m bench.peers $(PARTS)
+$(B)/peer.cpio: $(wildcard tests/bench/peer/*) $(B)/guests/bench.elf $(DEBIAN)
+	@sh tests/bench/peer/build.sh $(B)/debian $(B)/guests/bench.elf $@
 
 # Two Debian guests under Quire, on this terminal.  Ctrl-A x leaves the emulator.  MACHINE=bochs: on Intel.
 RUN_qemu := sh tests/qemu.sh

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Quire beside Linux's KVM with QEMU: the same guests on the same emulated machine, first under one, then the other.
 
 Both run under -icount: a figure is a count of emulated instructions or nanoseconds, the same on every computer.
@@ -14,13 +13,14 @@ import time
 import pexpect
 import pexpect.fdpexpect
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import parse
+from harness.emulator import QemuSvm
+from harness.machine import LOGS, ROOT, SLOW, Failure, Machine, clean, linux
 
-import bench  # noqa: E402
-from harness import parse  # noqa: E402
-from harness.emulator import QemuSvm  # noqa: E402
-from harness.machine import LOGS, ROOT, SLOW, Failure, Machine, clean, linux  # noqa: E402
-from peer.report import Report, Row  # noqa: E402
+from .debian import seconds, two_debians
+from .exits import EXITS, exit_figures
+from .report import Report, Row
+from .table import OPTIONS
 
 INITRAMFS = os.path.join(ROOT, "build", "peer.cpio")
 MEMORY = 1024
@@ -30,7 +30,7 @@ GUESTS_MOST = 24
 
 
 class Peer:
-    """Linux with KVM on the emulated machine: does `jobs`, one name of tests/peer/init after the other."""
+    """Linux with KVM on the emulated machine: does `jobs`, one name of tests/bench/peer/init after the other."""
 
     def __init__(self, *jobs):
         self.jobs = jobs
@@ -68,7 +68,7 @@ def numbers(text, word):
 
 def exits(quire, peer):
     say("exits: Quire")
-    quire.update(bench.exit_figures())
+    quire.update(exit_figures())
     say("exits: KVM")
     text = Peer("exits").run(900)
     peer.update(numbers(text, "BENCH"))
@@ -77,8 +77,8 @@ def exits(quire, peer):
 
 def debian(quire, peer):
     say("Debian guests: Quire")
-    with bench.two_debians() as m:
-        quire["boot"] = bench.seconds(parse.boot_report(m.ok("boot-report"))[1]["beta"], "output") * 1000
+    with two_debians() as m:
+        quire["boot"] = seconds(parse.boot_report(m.ok("boot-report"))[1]["beta"], "output") * 1000
         quire["overhead"] = m.freecell()["beta overhead"] / 1024
     say("Debian guests: KVM, time")
     took = numbers(Peer("boot").run(1800), "TIME")
@@ -91,7 +91,7 @@ def density(quire, peer):
     say("density: Quire")
     quire["density"] = 0
     text = "".join(linux(f"g{n}", autostart="no") for n in range(GUESTS_MOST))
-    with Machine("bench-density", text, **bench.OPTIONS) as m:
+    with Machine("bench-density", text, **OPTIONS) as m:
         m.wait_prompt(600)
         try:
             for n in range(GUESTS_MOST):
@@ -107,7 +107,7 @@ def density(quire, peer):
 def rows(quire, peer):
     """All that both were measured for, as the report's rows."""
     found = []
-    for key, what, _ in bench.EXITS:
+    for key, what, _ in EXITS:
         if key in quire and key in peer:
             limit = None if key in NO_EXIT else 1 / 10 if key in TENTH else 1 / 6
             found.append(Row(what, "instructions", quire[key], peer[key], limit))
@@ -138,7 +138,7 @@ def facts(peer, took):
             "one instruction a nanosecond (`-icount shift=0`); Quire's starts from a disk by OVMF, Linux's so: "
             f"`{options}`.",
             "The peer: " + "; ".join(peer.get("versions", [])) + ". Its guests are started by `vm` in "
-            "tests/peer/init; Quire's by `guest` and `linux` in tests/harness/machine.py."]
+            "tests/bench/peer/init; Quire's by `guest` and `linux` in tests/harness/machine.py."]
 
 
 PARTS = {"exits": exits, "debian": debian, "density": density}

@@ -1,4 +1,4 @@
-"""bench_peers.py's figures as text, as Markdown and as a bar chart in SVG."""
+"""peers.py's figures as text, as Markdown and as a bar chart in SVG."""
 import dataclasses
 import os
 from xml.sax.saxutils import escape

@@ -1,0 +1,18 @@
+"""`make bench`: prints what Quire costs beside the goals of its issues; it never fails for a figure.
+
+PARTS chooses: exits, debian, sched, merging.
+"""
+import sys
+
+from .debian import bench_linux
+from .exits import bench_exits
+from .merging import bench_merging
+from .sched import bench_sched
+
+PARTS = {"exits": bench_exits, "debian": bench_linux, "sched": bench_sched, "merging": bench_merging}
+
+for name in sys.argv[1:] or PARTS:
+    try:
+        PARTS[name]()
+    except Exception as e:  # a figure that cannot be had does not hide the others
+        print(f"{name}: {e}")
