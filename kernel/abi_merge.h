@@ -33,7 +33,7 @@ struct merge_info {
 	u64 pages_differed; /* compared and not equal */
 	u64 pages_merged;   /* merged or given back, in all */
 	u64 slots_evicted;  /* candidates that were forgotten for want of room */
-	u64 cpu_ns;         /* the scanner's time */
+	u64 cpu_ns, cycles; /* the scanner's time, and the same in cycles of the TSC */
 	u64 bookkeeping;    /* bytes */
 	u64 unmerge_cost;   /* bytes that it would take to unmerge all */
 };

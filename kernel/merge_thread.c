@@ -244,6 +244,7 @@ void merge_info(struct merge_info *info)
 	info->pages_merged = c->merged + c->zeroed;
 	info->slots_evicted = c->evicted;
 	info->cpu_ns = clock_duration_ns(c->cycles);
+	info->cycles = c->cycles;
 	info->bookkeeping = merge_index_bytes();
 	info->unmerge_cost = unmerge_frames() * PAGE_SIZE;
 }

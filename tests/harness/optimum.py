@@ -10,6 +10,13 @@ ADDRESS = 0x000ffffffffff000
 PRESENT, LARGE = 1, 1 << 7
 
 
+def digest_of(page):
+    return hashlib.blake2b(page, digest_size=16).digest()
+
+
+ZERO = digest_of(bytes(PAGE))
+
+
 class Dump:
     """The machine stands still while it is taken."""
 
@@ -29,7 +36,7 @@ class Dump:
 
     def digest(self, frame):
         if frame not in self.digests:
-            self.digests[frame] = hashlib.blake2b(self.bytes[frame:frame + PAGE], digest_size=16).digest()
+            self.digests[frame] = digest_of(self.bytes[frame:frame + PAGE])
         return self.digests[frame]
 
     def leaves(self, table, level=3, gpa=0):
@@ -54,13 +61,17 @@ def contents(dump, roots):
 def compare(before, after):
     """Of the pages that have the same bytes in both: how many, how many frames hold them, how many would do.
     Pages of zeroes need none: theirs is one frame that is everybody's."""
-    zero = hashlib.blake2b(bytes(PAGE), digest_size=16).digest()
     quiet = [page for key, page in after.items() if key in before and before[key][1] == page[1]]
     uses = {}
     for frame, digest in quiet:
-        if digest == zero:
+        if digest == ZERO:
             uses[frame] = uses.get(frame, 0) + 1
     everybodys = max(uses, key=uses.get) if uses else None
     frames = {frame for frame, _ in quiet} - {everybodys}
-    needed = {digest for _, digest in quiet} - {zero}
+    needed = {digest for _, digest in quiet} - {ZERO}
     return len(quiet), len(frames), len(needed)
+
+
+def needed(pages, guests):
+    """How many frames would hold all that these guests' pages hold."""
+    return len({digest for (guest, _), (_, digest) in pages.items() if guest in guests} - {ZERO})

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from harness import fill
 from harness.machine import Machine, guest
 
 HOST = 256          # MiB
@@ -32,43 +33,15 @@ def dmesg(machine):
     return machine.ok("dmesg")
 
 
-def begin(machine, name):
-    """Lets a guest that was started fill its memory."""
-    with machine.attach(name) as console:
-        console.wait_for("WAITING", 60)
-        console.send("g")
-
-
 def starve(machine, guests):
     """Lets one guest after the other fill its memory until one waits; returns (those that filled theirs, that one)."""
     filled = []
     for name in guests:
-        begin(machine, name)
-        state = machine.poll(lambda: (machine.states()[name], output(machine, name)),
-                             lambda now: now[0] == "starved" or "FILLED" in now[1], 90, f"{name} to fill its memory")
-        if state[0] == "starved":
+        fill.begin(machine, name)
+        if fill.wait_full_or_starved(machine, name):
             return filled, name
         filled.append(name)
     raise AssertionError("more was given than there is")
-
-
-def output(machine, name):
-    """What a guest wrote in its present run."""
-    with machine.attach(name):
-        pass
-    return machine.line.before.split("*** run")[-1]
-
-
-def rounds(machine, name):
-    """The last round that a guest finished, 0 for none; no word was ever wrong."""
-    text = output(machine, name)
-    assert "FAIL" not in text, text[-300:]
-    return max([0] + [int(n) for n in re.findall(r"ROUND (\d+)\r", text)])
-
-
-def goes_on(machine, name):
-    last = rounds(machine, name)
-    machine.poll(lambda: rounds(machine, name), lambda now: now >= last + 2, 60, f"{name} to go on")
 
 
 def one_round(machine):
@@ -84,24 +57,22 @@ def one_round(machine):
     assert order[-3:] == ["soft", "hard", "low"], levels
     for name in filled:
         assert machine.states()[name] == "running"
-    goes_on(machine, filled[0])
-    goes_on(machine, filled[-1])
+    fill.goes_on(machine, filled[0])
+    fill.goes_on(machine, filled[-1])
     # whoever else asks for memory waits, too, and the one with the highest claim is the first to get what comes back
     rest = [name for name in names() if name not in filled + [starved]]
     for name in rest:
-        begin(machine, name)
+        fill.begin(machine, name)
     for name in rest:
         machine.wait_state(name, "starved", 60)
-    goes_on(machine, filled[0])
+    fill.goes_on(machine, filled[0])
     machine.destroy(filled[-1])
-    machine.poll(lambda: output(machine, starved), lambda text: "FILLED" in text, 90, f"{starved} to go on")
+    machine.poll(lambda: fill.filled(machine, starved), bool, 90, f"{starved} to go on")
     assert machine.states()[starved] == "running"
     assert any(f"{starved}: goes on" in line for line in dmesg(machine))
-    goes_on(machine, starved)
+    fill.goes_on(machine, starved)
     assert all(machine.states()[name] == "starved" for name in rest[1:]), "nobody ended, nobody overtook"
-    for name in names():
-        if machine.states()[name] != "off":
-            machine.destroy(name)
+    fill.destroy_all(machine, names())
     machine.poll(machine.free, lambda now: now >= free - WARM, 10, f"{free} bytes free again")
 
 
@@ -131,9 +102,9 @@ def test_claims_and_promises(machine):
         machine.ok(f"start {name}")
     starve(machine, names()[:6])
     assert "can need" in machine.error("start claimer")
-    begin(machine, "promised")
-    machine.poll(lambda: output(machine, "promised"), lambda text: "FILLED" in text, 60, "the promised memory")
-    goes_on(machine, "promised")
+    fill.begin(machine, "promised")
+    machine.poll(lambda: fill.filled(machine, "promised"), bool, 60, "the promised memory")
+    fill.goes_on(machine, "promised")
     for name in running:
         machine.destroy(name)
     machine.ok("start claimer")

@@ -41,6 +41,7 @@ static void show(void)
 	table_fact("pages_merged", "%lu", info.pages_merged);
 	table_fact("slots_evicted", "%lu", info.slots_evicted);
 	table_fact("cpu_time", "%s", units_time(info.cpu_ns).text);
+	table_fact("cpu_cycles", "%lu", info.cycles);
 	table_fact("bookkeeping", "%s", units_size(info.bookkeeping).text);
 	table_fact("unmerge_cost", "%s", units_size(info.unmerge_cost).text);
 	table_fact("cpu", "%u %%", info.cpu_percent);

@@ -1,7 +1,7 @@
-/* fill.elf: writes all of its RAM, half of the pages with content that is common to all such guests and half with
- * content of its own (seed=N), which changes from round to round and is verified before each change.  Begins when
- * something is typed; says FILLED when all is written and ROUND n after each further round; FAIL when a word is
- * wrong. */
+/* fill.elf: writes all of its RAM, half of the pages with content that is common to all such guests (own: none)
+ * and the rest with content of its own (seed=N), which changes from round to round and is verified before each change
+ * (still: there are no rounds).  Begins when something is typed; says FILLED when all is written and ROUND n after
+ * each further round; FAIL when a word is wrong. */
 #include "tests/guests/lib/guest.h"
 
 #define PAGE 4096u
@@ -9,10 +9,11 @@
 #define VECTOR 0x50
 
 static u64 seed;
+static bool all_own;
 
 static u64 word_of(u64 at, u64 round)
 {
-	u64 page = at / PAGE, own = page & 1 ? seed + round : 0;
+	u64 own = all_own || at / PAGE & 1 ? seed + round : 0;
 
 	return (at ^ own << 32 ^ 0x5a5a5a5a5a5a5a5a) * 0x9e3779b97f4a7c15;
 }
@@ -53,7 +54,7 @@ static u64 go_round(u64 round)
 		for (u64 page = r.base; page + PAGE <= r.end; page += PAGE, pages++) {
 			if (round)
 				wrong += wrong_words(page, round - 1);
-			if (!round || page / PAGE & 1)
+			if (!round || all_own || page / PAGE & 1)
 				write_page(page, round);
 		}
 	}
@@ -77,6 +78,7 @@ static void rest(void)
 int main(const char *line)
 {
 	seed = option("seed=", 1);
+	all_own = option_set("own");
 	trap_set(VECTOR, on_timer);
 	lapic_enable(false);
 	lapic_write(APIC_TIMER_DIVIDE, 0xb); /* by 1 */
@@ -85,6 +87,8 @@ int main(const char *line)
 	while (!(inb(0x3fd) & 1))
 		rest();
 	print("FILLED %u pages\n", go_round(0));
+	while (option_set("still"))
+		rest();
 	for (u64 round = 1;; round++) {
 		rest();
 		go_round(round);

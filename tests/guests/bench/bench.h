@@ -1,0 +1,18 @@
+/* The parts of bench.elf. */
+#ifndef GUESTS_BENCH_H
+#define GUESTS_BENCH_H
+
+#include "tests/guests/lib/guest.h"
+
+/* Without a fence: what is measured is counted in instructions. */
+static inline u64 now(void)
+{
+	u32 low, high;
+
+	asm volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+	return (u64)high << 32 | low;
+}
+
+void bench_memory(void);
+
+#endif

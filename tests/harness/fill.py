@@ -1,0 +1,45 @@
+"""What a test sees of guests that run fill.elf: they write all of their memory, and tell of it on their consoles."""
+import re
+
+
+def begin(machine, name):
+    """Lets a guest that was started fill its memory."""
+    with machine.attach(name) as console:
+        console.wait_for("WAITING", 60)
+        console.send("g")
+
+
+def output(machine, name):
+    """What a guest wrote in its present run."""
+    with machine.attach(name):
+        pass
+    return machine.line.before.split("*** run")[-1]
+
+
+def filled(machine, name):
+    return "FILLED" in output(machine, name)
+
+
+def rounds(machine, name):
+    """The last round that a guest finished, 0 for none; no word was ever wrong."""
+    text = output(machine, name)
+    assert "FAIL" not in text, text[-300:]
+    return max([0] + [int(n) for n in re.findall(r"ROUND (\d+)\r", text)])
+
+
+def goes_on(machine, name):
+    last = rounds(machine, name)
+    machine.poll(lambda: rounds(machine, name), lambda now: now >= last + 2, 60, f"{name} to go on")
+
+
+def wait_full_or_starved(machine, name, deadline=90):
+    """Is it starved?  Else it filled its memory."""
+    state = machine.poll(lambda: (machine.states()[name], filled(machine, name)),
+                         lambda now: now[0] == "starved" or now[1], deadline, f"{name} to fill its memory")
+    return state[0] == "starved"
+
+
+def destroy_all(machine, names):
+    for name in names:
+        if machine.states()[name] != "off":
+            machine.destroy(name)
