@@ -66,6 +66,7 @@ enum syscall {
 	                    * (forward too when text was overwritten); returns the bytes read */
 	SYS_GUEST_DEFINE,  /* (name, text, len) returns the new guest's number (> 0, never reused) */
 	SYS_GUEST_UNDEFINE, /* (id) */
+	SYS_GUEST_REDEFINE, /* (id, text, len) of a guest that is off: from its next start on */
 	SYS_GUEST_NEXT,    /* (id) the number of the guest after id, 0 for none */
 	SYS_GUEST_INFO,    /* (id, struct guest_info *) */
 	SYS_GUEST_DEFINITION, /* (id, buf, len) returns its length */

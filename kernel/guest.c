@@ -147,13 +147,32 @@ s64 guest_define(const char *name, const char *definition, u32 len)
 	return result;
 }
 
+static bool is_off(const struct guest *g)
+{
+	return g->state == GUEST_OFF && !g->process;
+}
+
+int guest_redefine(struct guest *g, const char *definition, u32 len)
+{
+	bool off;
+
+	spin_lock(&g->lock);
+	off = is_off(g);
+	if (off) {
+		memcpy(g->definition, definition, len);
+		g->definition_len = len;
+	}
+	spin_unlock(&g->lock);
+	return off ? 0 : ERR_STATE;
+}
+
 int guest_undefine(struct guest *g)
 {
 	bool off;
 
 	spin_lock(&list_lock);
 	spin_lock(&g->lock);
-	off = g->state == GUEST_OFF && !g->process;
+	off = is_off(g);
 	spin_unlock(&g->lock);
 	if (off)
 		list_remove(&g->link);

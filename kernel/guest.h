@@ -29,8 +29,8 @@ enum guest_hold { HOLD_PAUSE = 1 << 0, HOLD_SAVE = 1 << 1, HOLD_STOP = 1 << 2, H
 struct guest {
 	u32 id;                    /* c: never used again within a boot */
 	char name[NAME_MAX];       /* c */
-	char *definition;          /* c */
-	u32 definition_len;        /* c */
+	char *definition;          /* g: the same while it is not off */
+	u32 definition_len;        /* g: as above */
 	struct link link;          /* guest list's lock */
 	struct spinlock lock;
 	u32 state;                 /* g */
@@ -70,6 +70,9 @@ struct guest {
 
 /* 0 < id: the new guest's number; ERR_EXIST, ERR_INVAL, ERR_NOMEM. */
 s64 guest_define(const char *name, const char *definition, u32 len);
+
+/* ERR_STATE: it is not off. */
+int guest_redefine(struct guest *g, const char *definition, u32 len) must_check;
 int guest_undefine(struct guest *g) must_check; /* ERR_STATE unless it is OFF */
 struct guest *guest_find(u32 id);               /* NULL */
 u32 guest_next(u32 id);                         /* 0 */

@@ -31,7 +31,7 @@ static u64 pause_until; /* a: host TSC */
 
 static u32 state = MERGE_RUNNING; /* what the cursors belong to */
 static u32 at;          /* the member that is being scanned */
-static u64 pass_began;  /* host TSC */
+static u64 pass_began;  /* host TSC, 0: not yet */
 static u64 won_before, scanned_before; /* counts when the pass began */
 static u32 poor_passes; /* a: in a row; a new member ends them */
 
@@ -74,7 +74,7 @@ static bool host_is_busy(void)
 static void begin_pass(void)
 {
 	at = 0;
-	pass_began = rdtsc();
+	pass_began = 0;
 	won_before = merge_counts.merged + merge_counts.zeroed;
 	scanned_before = merge_counts.scanned;
 }
@@ -137,6 +137,8 @@ static u64 work(void)
 	struct merge_member *member = merge_member(at ? at : 1);
 	u64 rest = 0;
 
+	if (!pass_began)
+		pass_began = rdtsc();
 	if (!member)
 		member = merge_next(at);
 	if (member) {
@@ -148,7 +150,6 @@ static u64 work(void)
 		merge_counts.passes++;
 		rest = pass_began + interval();
 		begin_pass();
-		pass_began = MAX(pass_began, rest);
 	} else {
 		end_unmerge("all is unmerged");
 	}

@@ -46,6 +46,7 @@ const struct syscall_entry syscall_table[SYSCALL_COUNT] = {
 	MONITOR(SYS_LOG_READ, log_read),
 	MONITOR(SYS_GUEST_DEFINE, guest_define),
 	MONITOR(SYS_GUEST_UNDEFINE, guest_undefine),
+	MONITOR(SYS_GUEST_REDEFINE, guest_redefine),
 	MONITOR(SYS_GUEST_NEXT, guest_next),
 	MONITOR(SYS_GUEST_INFO, guest_info),
 	MONITOR(SYS_GUEST_DEFINITION, guest_definition),

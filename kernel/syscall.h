@@ -71,6 +71,7 @@ SYSCALL_HANDLER(config_read);
 SYSCALL_HANDLER(log_read);
 SYSCALL_HANDLER(guest_define);
 SYSCALL_HANDLER(guest_undefine);
+SYSCALL_HANDLER(guest_redefine);
 SYSCALL_HANDLER(guest_next);
 SYSCALL_HANDLER(guest_info);
 SYSCALL_HANDLER(guest_definition);

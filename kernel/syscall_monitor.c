@@ -77,17 +77,31 @@ SYSCALL_HANDLER(log_read)
 	return len;
 }
 
+static char definition[DEFINITION_MAX]; /* the monitor has one thread */
+
 SYSCALL_HANDLER(guest_define)
 {
-	static char text[DEFINITION_MAX]; /* the monitor has one thread */
 	char name[NAME_MAX];
 
-	if (a[2] > sizeof(text))
+	if (a[2] > sizeof(definition))
 		return ERR_TOOBIG;
-	if (process_read(t->process, name, a[0], sizeof(name)) || process_read(t->process, text, a[1], a[2]))
+	if (process_read(t->process, name, a[0], sizeof(name)) || process_read(t->process, definition, a[1], a[2]))
 		return ERR_FAULT;
 	name[NAME_MAX - 1] = 0;
-	return guest_define(name, text, (u32)a[2]);
+	return guest_define(name, definition, (u32)a[2]);
+}
+
+SYSCALL_HANDLER(guest_redefine)
+{
+	struct guest *g = guest_of(a[0]);
+
+	if (!g)
+		return ERR_NOENT;
+	if (a[2] > sizeof(definition))
+		return ERR_TOOBIG;
+	if (process_read(t->process, definition, a[1], a[2]))
+		return ERR_FAULT;
+	return guest_redefine(g, definition, (u32)a[2]);
 }
 
 SYSCALL_HANDLER(guest_undefine)

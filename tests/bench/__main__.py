@@ -1,15 +1,17 @@
 """`make bench`: prints what Quire costs beside the goals of its issues; it never fails for a figure.
 
-PARTS chooses: exits, debian, sched, merging.
+PARTS chooses: exits, debian, sched, merging, density.
 """
 import sys
 
 from .debian import bench_linux
+from .density import bench_density
 from .exits import bench_exits
 from .merging import bench_merging
 from .sched import bench_sched
 
-PARTS = {"exits": bench_exits, "debian": bench_linux, "sched": bench_sched, "merging": bench_merging}
+PARTS = {"exits": bench_exits, "debian": bench_linux, "sched": bench_sched, "merging": bench_merging,
+         "density": bench_density}
 
 for name in sys.argv[1:] or PARTS:
     try:

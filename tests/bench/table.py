@@ -6,9 +6,11 @@ so cycles are path lengths in software and repeat within a few counts.
 OPTIONS = dict(cpus=1, icount=True)
 
 
-def row(what, got, goal, unit=""):
+def row(what, got, goal, unit="", least=False):
+    """least: the goal is to reach so much, not to stay below."""
     shown = f"{got:g}{unit}" if got is not None else "-"
-    mark = "" if goal is None or got is None else ("ok" if got <= goal else "OVER")
+    met = goal is None or got is None or (got >= goal if least else got <= goal)
+    mark = "" if goal is None or got is None else "ok" if met else "UNDER" if least else "OVER"
     print(f"{what:<44}{shown:>14}{'-' if goal is None else f'{goal:g}{unit}':>12}  {mark}", flush=True)
 
 

@@ -209,38 +209,6 @@ int sys_host_power(enum host_power what)
 	return fake.power_error;
 }
 
-int sys_ledger_info(struct ledger_info *info)
-{
-	*info = fake.ledger;
-	return 0;
-}
-
-int sys_merge_info(struct merge_info *info)
-{
-	*info = fake.merge;
-	return 0;
-}
-
-int sys_merge_verify(struct merge_verify *result)
-{
-	memset(result, 0, sizeof(*result));
-	return 0;
-}
-
-int sys_merge_matrix(struct merge_matrix *matrix)
-{
-	memset(matrix, 0, sizeof(*matrix));
-	return 0;
-}
-
-int sys_merge_control(enum merge_control what, u64 value)
-{
-	fake.merge_control = what;
-	fake.merge_value = value;
-	fake.merge_calls++;
-	return fake.merge_error;
-}
-
 /* ---- guests ---- */
 
 int sys_guest_tune(u32 id, const struct guest_tune *tune, struct admission *admission)
@@ -248,6 +216,12 @@ int sys_guest_tune(u32 id, const struct guest_tune *tune, struct admission *admi
 	fake.tune = *tune;
 	*admission = fake.admission;
 	return by_id(id) ? fake.tune_error : ERR_NOENT;
+}
+
+static void set_definition(struct fake_guest *g, const char *text, u64 len)
+{
+	memcpy(g->definition, text, len);
+	g->definition_len = len;
 }
 
 int sys_guest_define(const char *name, const char *text, u64 len)
@@ -264,8 +238,7 @@ int sys_guest_define(const char *name, const char *text, u64 len)
 	memset(g, 0, sizeof(*g));
 	g->info.id = fake.next_id++;
 	strcpy(g->info.name, name);
-	memcpy(g->definition, text, len);
-	g->definition_len = len;
+	set_definition(g, text, len);
 	g->input_room = SIZE_MAX;
 	return (int)g->info.id;
 }
@@ -279,6 +252,18 @@ int sys_guest_undefine(u32 id)
 	if (g->info.state != GUEST_OFF)
 		return ERR_STATE;
 	g->info.id = 0;
+	return 0;
+}
+
+int sys_guest_redefine(u32 id, const char *text, u64 len)
+{
+	struct fake_guest *g = by_id(id);
+
+	if (!g)
+		return ERR_NOENT;
+	if (g->info.state != GUEST_OFF)
+		return ERR_STATE;
+	set_definition(g, text, len);
 	return 0;
 }
 

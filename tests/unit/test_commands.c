@@ -1,5 +1,5 @@
 /* Every command against a fake kernel: its output, one-line errors, nothing wider than 80 columns. */
-/* links: tests/unit/fake_monitor.c vmm/monitor/command.c vmm/monitor/command_table.c
+/* links: tests/unit/fake_monitor.c tests/unit/fake_monitor_memory.c vmm/monitor/command.c vmm/monitor/command_table.c
  * vmm/monitor/commands_balloon.c vmm/monitor/commands_guests.c vmm/monitor/commands_help.c
  * vmm/monitor/commands_host.c vmm/monitor/commands_inspect.c vmm/monitor/commands_ksm.c
  * vmm/monitor/commands_ksm_check.c vmm/monitor/commands_ledger.c vmm/monitor/commands_lifecycle.c
@@ -73,7 +73,8 @@ static void test_bad_arguments(void **state)
 		"define x kernel=bzImage kernel=bzImage", "define x kernel=bzImage color=red",
 		"define x kernel=bzImage balloon=maybe", "setmem", "setmem web", "setmem no 32M", "setmem web x",
 		"setmem web 65M", "setmem web 8M", "setmem web 32M x", "setmem web 33554433", "setmem web -1M",
-		"setmem db 129M", "dommemstat", "dommemstat no", "dommemstat db",
+		"setmem db 129M", "setmaxmem", "setmaxmem db", "setmaxmem no 32M", "setmaxmem web 32M", "setmaxmem db 1M",
+		"setmaxmem db x", "setmaxmem db 33554433", "setmaxmem db 32M x", "dommemstat", "dommemstat no", "dommemstat db",
 		"define x kernel=", "define x =y", "define x kernel=bzImage on-crash=no",
 		"define a/b kernel=bzImage", "define '' kernel=bzImage",
 		"define " LONG_NAME "y kernel=bzImage", "define x kernel=bzImage cmdline=\"open",
@@ -212,6 +213,22 @@ static void test_setmem(void **state)
 	fake_run("define none kernel=bzImage balloon=no");
 	expect("setmem none 64M", "error: none has no balloon: ");
 	expect("dominfo none", "Balloon           none\r\n");
+}
+
+static void test_setmaxmem(void **state)
+{
+	fake_run("define big kernel=bzImage memory=64M \"cmdline=a b\" memory-min=32M");
+	assert_string_equal(fake_run("setmaxmem big 256M"), "big: it has 256 MiB from its next start on\r\n");
+	assert_string_equal(fake_run("dumpcfg big"), "[guest big]\r\nkernel = bzImage\r\ncmdline = a b\r\n"
+						     "memory-min = 32M\r\nmemory = 256M\r\n");
+	expect("setmaxmem big 16M", "error: memory-min is more than memory");
+	expect("dumpcfg big", "memory = 256M");
+	assert_string_equal(fake_run("start big"), "");
+	assert_int_equal(fake_guest("big")->params.memory, 256 * MIB);
+	fake_run("define plain kernel=bzImage");
+	expect("setmaxmem plain 32M", "32 MiB");
+	expect("dumpcfg plain", "kernel = bzImage\r\nmemory = 32M\r\n");
+	expect("setmaxmem web 32M", "error: web is running, and its memory is built in: ");
 }
 
 static void test_dommemstat(void **state)
@@ -442,8 +459,8 @@ int main(void)
 		cmocka_unit_test_setup(test_define, setup),
 		cmocka_unit_test_setup(test_lifecycle, setup),
 		cmocka_unit_test_setup(test_no_memory, setup),
-		cmocka_unit_test_setup(test_setmem, setup), cmocka_unit_test_setup(test_dommemstat, setup),
-		cmocka_unit_test_setup(test_memtune, setup),
+		cmocka_unit_test_setup(test_setmem, setup), cmocka_unit_test_setup(test_setmaxmem, setup),
+		cmocka_unit_test_setup(test_dommemstat, setup), cmocka_unit_test_setup(test_memtune, setup),
 		cmocka_unit_test_setup(test_power, setup),
 		cmocka_unit_test_setup(test_ksm, setup),
 		cmocka_unit_test_setup(test_inspection, setup),

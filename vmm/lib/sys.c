@@ -230,6 +230,11 @@ int sys_guest_undefine(u32 id)
 	return (int)CALL1(SYS_GUEST_UNDEFINE, id);
 }
 
+int sys_guest_redefine(u32 id, const char *text, u64 len)
+{
+	return (int)CALL3(SYS_GUEST_REDEFINE, id, text, len);
+}
+
 u32 sys_guest_next(u32 id)
 {
 	s64 next = CALL1(SYS_GUEST_NEXT, id);

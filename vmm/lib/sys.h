@@ -47,6 +47,7 @@ s64 sys_config_read(u64 offset, void *buf, u64 len);
 s64 sys_log_read(u64 *position, void *buf, u64 len);
 int sys_guest_define(const char *name, const char *text, u64 len);
 int sys_guest_undefine(u32 id);
+int sys_guest_redefine(u32 id, const char *text, u64 len) must_check;
 u32 sys_guest_next(u32 id);
 int sys_guest_info(u32 id, struct guest_info *info);
 s64 sys_guest_definition(u32 id, char *buf, u64 len);

@@ -90,6 +90,9 @@ const struct command command_table[] = {
 	{ "setmem", "NAME SIZE", 2, 2, "ask a guest to give memory back, or let it have it again",
 	  "SIZE is what it should have, as 64M, at most its memory. Its balloon driver does\n"
 	  "it as fast as it can. Kept over restarts, until Quire ends.\n", commands_setmem },
+	{ "setmaxmem", "NAME SIZE", 2, 2, "how much memory a guest has from its next start on",
+	  "Changes memory = in the definition of a guest that is off, until Quire ends.\n",
+	  commands_setmaxmem },
 	{ "dommemstat", "NAME", 1, 1, "what a guest says of its memory, and what it has of the host's",
 	  "Under virsh's names: actual is what it has, available what it could use of it,\n"
 	  "usable and unused what is left. Asked for every 5 s while a balloon driver is at\n"

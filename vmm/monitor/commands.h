@@ -19,6 +19,7 @@ void commands_dumpcfg(int argc, char **argv);
 
 /* commands_balloon.c */
 void commands_setmem(int argc, char **argv);
+void commands_setmaxmem(int argc, char **argv);
 void commands_dommemstat(int argc, char **argv);
 void commands_balloon_facts(const struct guest_info *info); /* dominfo's lines */
 

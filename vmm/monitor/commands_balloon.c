@@ -1,5 +1,5 @@
-/* How much memory a guest has of what it was given: setmem, dommemstat, and dominfo's lines.  What a guest says
- * itself is shown, never relied on. */
+/* How much memory a guest has of what it was given: setmem, setmaxmem, dommemstat, and dominfo's lines.  What a
+ * guest says itself is shown, never relied on. */
 #include "kernel/lib/config.h"
 #include "kernel/lib/fmt.h"
 #include "kernel/lib/string.h"
@@ -39,7 +39,7 @@ static bool size_valid(const char *name, const char *word, u64 memory, u64 *size
 	if (config_size(word, size) != 0 || *size % PAGE_SIZE)
 		output_error("'%.20s' is no size: use whole pages of 4 KiB, as 64M or 1G", word);
 	else if (*size > memory)
-		output_error("%s has %s of memory and cannot have more: change memory = in its definition", name,
+		output_error("%s has %s of memory and cannot have more: use setmaxmem while it is off", name,
 			     units_size(memory).text);
 	else if (*size < MIN(SETMEM_MIN, memory))
 		output_error("%s would have %s left: give it at least %s", name, units_size(*size).text,
@@ -89,6 +89,30 @@ void commands_setmem(int argc, char **argv)
 		output_error("%s cannot be asked (%s): see 'dmesg'", info.name, error_text(error));
 	else
 		say_setmem(&info, &memory, size);
+}
+
+void commands_setmaxmem(int argc, char **argv)
+{
+	static struct definition old, new;
+	char reason[DEFINITION_REASON];
+	struct guest_info info;
+	int error;
+
+	if (!guests_find(argv[1], &info))
+		return;
+	if (definition_read(&old, info.id, reason, sizeof(reason)) != 0 ||
+	    definition_change(&new, &old, "memory", argv[2], reason, sizeof(reason)) != 0) {
+		output_error("%s", reason);
+		return;
+	}
+	error = sys_guest_redefine(info.id, new.text, new.len);
+	if (error == ERR_STATE)
+		output_error("%s is %s, and its memory is built in: shut it down first, or use setmem", info.name,
+			     guests_state(&info));
+	else if (error)
+		output_error("%s cannot be changed (%s): see 'dmesg'", info.name, error_text(error));
+	else
+		output_print("%s: it has %s from its next start on\n", info.name, units_size(new.params.memory).text);
 }
 
 static void fact_size(const char *name, u64 bytes)

@@ -254,25 +254,48 @@ int definition_finish(const struct definition *d, char *reason, size_t size)
 	return ERR_INVAL;
 }
 
-int definition_parse(struct definition *d, const char *text, size_t len, char *reason, size_t size)
+/* Adds all pairs of the text but those of the key except (NULL: all). */
+static int add_text(struct definition *d, const char *text, size_t len, const char *except, char *reason, size_t size)
 {
 	static struct config_item item;
 	struct config c;
 
-	definition_init(d);
 	config_init(&c, text, len);
 	for (;;) {
 		config_next(&c, &item);
 		if (item.kind == CONFIG_END)
-			return definition_finish(d, reason, size);
+			return 0;
 		if (item.kind != CONFIG_PAIR) {
 			fmt_print(reason, size, "line %u: %s", item.line,
 				  item.kind == CONFIG_ERROR ? item.reason : "a section in a definition");
 			return ERR_INVAL;
 		}
+		if (except && strcmp(item.key, except) == 0)
+			continue;
 		if (definition_add(d, item.key, item.value, reason, size) != 0)
 			return ERR_INVAL;
 	}
+}
+
+int definition_parse(struct definition *d, const char *text, size_t len, char *reason, size_t size)
+{
+	int error;
+
+	definition_init(d);
+	error = add_text(d, text, len, NULL, reason, size);
+	return error ? error : definition_finish(d, reason, size);
+}
+
+int definition_change(struct definition *new, const struct definition *old, const char *key, const char *value,
+		      char *reason, size_t size)
+{
+	int error;
+
+	definition_init(new);
+	error = add_text(new, old->text, old->len, key, reason, size);
+	if (!error)
+		error = definition_add(new, key, value, reason, size);
+	return error ? error : definition_finish(new, reason, size);
 }
 
 int definition_read(struct definition *d, u32 id, char *reason, size_t size)

@@ -34,6 +34,10 @@ int definition_parse(struct definition *d, const char *text, size_t len, char *r
 /* A defined guest's; 0 or an error with a reason. */
 int definition_read(struct definition *d, u32 id, char *reason, size_t size);
 
+/* The definition old with this pair in place of old's of that key; new is another.  As definition_parse. */
+int definition_change(struct definition *new, const struct definition *old, const char *key, const char *value,
+		      char *reason, size_t size);
+
 /* The file of the boot volume that a pair names, without a module's arguments: true if the key names one.
  * file has FILE_NAME_MAX bytes; longer names come out empty. */
 bool definition_file(const char *key, const char *value, char *file);

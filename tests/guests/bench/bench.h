@@ -13,6 +13,6 @@ static inline u64 now(void)
 	return (u64)high << 32 | low;
 }
 
-void bench_memory(void);
+void bench_writes(void);
 
 #endif

@@ -1,7 +1,8 @@
 /* bench.elf: what an exit costs, in TSC cycles for each operation: `BENCH name cycles`.  Under -icount a
  * cycle is one emulated instruction, so the figures repeat.  The empty loop's cost is taken off; the cheapest
- * of some batches counts, so that another's work that falls into one (a host's tick, its daemons) does not. */
-#include "tests/guests/lib/guest.h"
+ * of some batches counts, so that another's work that falls into one (a host's tick, its daemons) does not.
+ * With the word `writes` on its command line: what writes to merged pages cost instead (writes.c). */
+#include "tests/guests/bench/bench.h"
 
 #define ROUNDS 1000
 #define BATCHES 10
@@ -22,14 +23,6 @@ static bool loops(const char *name)
 
 static volatile u32 timer_count;
 static volatile u64 handler_tsc;
-
-static inline u64 now(void)
-{
-	u32 low, high;
-
-	asm volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-	return (u64)high << 32 | low;
-}
 
 /* Cycles for each round of `operation`, an asm statement that keeps the loop's counter in a register. */
 #define MEASURE(name, operation) do { \
@@ -190,6 +183,11 @@ int main(const char *line)
 			last_word = line + 1;
 	outb(0x21, 0xff);
 	outb(0xa1, 0xff);
+	if (option_set("writes")) {
+		bench_writes();
+		print("END\n");
+		return 0;
+	}
 	bench_exits();
 	bench_xapic();
 	bench_control();

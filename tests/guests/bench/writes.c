@@ -45,10 +45,8 @@ static void fill_pairs(void)
 			*word = (u64)word % PAGE + i / 2 * 0x9e3779b97f4a7c15;
 }
 
-void bench_memory(void)
+void bench_writes(void)
 {
-	measure("write-untouched", 0, 1);
-	measure("write-own", 0, 1);
 	fill_pairs();
 	wait_key("pairs");
 	measure("write-merged", 0, 2);

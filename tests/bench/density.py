@@ -1,0 +1,84 @@
+"""How many Debian guests a host holds."""
+from harness import optimum
+from harness.machine import Failure, Machine, linux
+
+from .merging import passes, tables
+from .table import OPTIONS, row, title
+
+HOST = 1024     # MiB
+GUESTS = 40     # of 128 MiB, at most
+SAMPLE = 8      # of them, whose pages are counted
+TRIES = 6       # with two of the scanner's passes between them
+
+
+def split(m, names):
+    """The frames that all of these guests' memory needs whose number does not grow with them, and those that each
+    further one adds: by the content of their pages at one moment."""
+    dump = optimum.Dump(m)
+    pages = optimum.contents(dump, tables(m, names))
+    half = optimum.needed(pages, names[:len(names) // 2])
+    unique = (optimum.needed(pages, names) - half) / (len(names) - len(names) // 2)
+    return half - unique * (len(names) // 2), unique
+
+
+def answers(m, names):
+    for name in names:
+        m.run_shell(name, "true", 120)
+
+
+def settle(m):
+    """Merging has won what it will: the free memory does not grow any more."""
+    free = -1
+    while free < m.free() - (1 << 20):
+        free = m.free()
+        passes(m, 2)
+
+
+def reaches_shell(m, name):
+    """Or does it wait for memory, however much is merged?"""
+    for _ in range(TRIES):
+        try:
+            m.wait_ready(name, deadline=90)
+            return True
+        except Failure:
+            passes(m, 2)
+    return False
+
+
+def fill_host(m, names, merging):
+    """Starts guests until one does not reach its shell; returns those that did, and what kept the next one out."""
+    ready = []
+    for name in names:
+        refusal = [line for line in m.monitor(f"start {name}") if line.startswith("error:")]
+        if refusal:
+            return ready, refusal[0]
+        if not reaches_shell(m, name):
+            return ready, f"{name} is {m.states()[name]}"
+        ready.append(name)
+        if merging:
+            settle(m)
+    return ready, "there are no more guests to start"
+
+
+def bench_density():
+    names = [f"d{n}" for n in range(1, GUESTS + 1)]
+    text = "".join(linux(name, autostart="no") for name in names)
+    title(f"Density, Debian guests of 128 MiB in {HOST} MiB")
+    for merging in (False, True):
+        with Machine(f"bench-density-{'on' if merging else 'off'}", text, memory=HOST, **OPTIONS) as m:
+            m.wait_prompt(600)
+            if not merging:
+                m.ok("ksm stop")
+            fixed = m.freecell()["total"] - m.free()
+            ready, reason = fill_host(m, names, merging)
+            answers(m, ready)
+            if merging:
+                shared, unique = split(m, ready[:SAMPLE])
+                page = optimum.PAGE / (1 << 20)
+                fit = (HOST - fixed / (1 << 20) - shared * page) / (unique * page)
+                row("shared by all, MiB", round(shared * page, 1), None)
+                row("unique in each, MiB", round(unique * page, 1), None)
+                row("fit by that", round(fit, 1), None)
+            row(f"at their shells and answering, merging {'on' if merging else 'off'}", len(ready),
+                round(0.95 * fit, 1) if merging else None, least=True)
+            print(f"    the next one: {reason}")

@@ -1,0 +1,176 @@
+/* When the scanner makes its passes: at intervals, at once when memory is short, never while somebody holds it. */
+/* links: kernel/merge_thread.c kernel/clock.c kernel/frame.c kernel/lock.c tests/unit/fake_arch.c
+ * tests/unit/fake_trap.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/clock.h"
+#include "kernel/gmem_leaf.h"
+#include "kernel/log.h"
+#include "kernel/merge.h"
+#include "kernel/thread.h"
+#include "tests/unit/fake_arch.h"
+
+#define HZ 2000000000ull
+#define MS (HZ / 1000)
+
+const u64 fake_frames = 1024;
+const u32 fake_cpu_count = 1;
+struct merge_counts merge_counts;
+struct gmem_totals gmem_totals;
+static struct thread thread;
+static u64 armed; /* what the thread's timer was set to */
+static u32 woken;
+
+struct thread *thread_create(struct process *process, enum step (*step)(struct thread *t), u32 weight)
+{
+	thread.step = step;
+	return &thread;
+}
+
+void thread_start(struct thread *t)
+{
+}
+
+void thread_wake(struct thread *t)
+{
+	woken++;
+}
+
+void timer_arm(struct timer *t, u64 deadline)
+{
+	armed = deadline;
+}
+
+struct merge_member *merge_member(u32 number)
+{
+	return NULL;
+}
+
+struct merge_member *merge_next(u32 number)
+{
+	return NULL;
+}
+
+void merge_release(struct merge_member *member)
+{
+}
+
+bool merge_scan(struct merge_member *member)
+{
+	return true;
+}
+
+int merge_unmerge(struct merge_member *member)
+{
+	return 1;
+}
+
+u64 merge_index_bytes(void)
+{
+	return 0;
+}
+
+void log_print(u32 level, const char *format, ...)
+{
+}
+
+/* Steps until it sleeps; until when, in ms from now. */
+static u64 sleep_ms(void)
+{
+	while (thread.step(&thread) == STEP_AGAIN)
+		;
+	return (armed - fake_tsc) / MS;
+}
+
+static void begin(void)
+{
+	fake_tsc_start();
+	clock_init(fake_tsc, HZ, 0);
+	if (!thread.step)
+		assert_int_equal(merge_start(), 0);
+	merge_hurry(false);
+	assert_int_equal(merge_control(MERGE_CONTROL_RUN, 0), 0);
+}
+
+static void test_interval(void **state)
+{
+	u64 passes;
+
+	begin();
+	assert_int_equal(merge_control(MERGE_CONTROL_INTERVAL, 60000), 0);
+	passes = merge_counts.passes;
+	assert_int_equal(sleep_ms(), 60000); /* a pass at once, the next after the interval */
+	assert_int_equal(merge_counts.passes, passes + 1);
+	fake_tsc += 59999 * MS;
+	assert_int_equal(sleep_ms(), 1);
+	assert_int_equal(merge_counts.passes, passes + 1);
+	fake_tsc += 2 * MS;
+	assert_int_equal(sleep_ms(), 60000);
+	assert_int_equal(merge_counts.passes, passes + 2);
+}
+
+/* However long the wait was that memory's shortness ends: what follows are short ones. */
+static void test_hurry(void **state)
+{
+	u64 passes;
+
+	begin();
+	assert_int_equal(merge_control(MERGE_CONTROL_INTERVAL, 3600000), 0);
+	assert_true(sleep_ms() >= 3600000); /* longer after passes that won nothing, if memory is plenty */
+	passes = merge_counts.passes;
+	woken = 0;
+	merge_hurry(true);
+	assert_int_equal(woken, 1);
+	assert_int_equal(sleep_ms(), 100);
+	assert_int_equal(merge_counts.passes, passes + 1);
+	merge_hurry(true); /* no news */
+	assert_int_equal(woken, 1);
+	merge_hurry(false);
+	assert_true(sleep_ms() >= 3600000);
+}
+
+static void test_new_interval_counts_at_once(void **state)
+{
+	begin();
+	assert_int_equal(merge_control(MERGE_CONTROL_INTERVAL, 3600000), 0);
+	assert_true(sleep_ms() >= 3600000);
+	assert_int_equal(merge_control(MERGE_CONTROL_INTERVAL, 50), 0);
+	assert_int_equal(sleep_ms(), 50);
+}
+
+static void test_held_and_stopped(void **state)
+{
+	u64 passes;
+
+	begin();
+	assert_int_equal(merge_control(MERGE_CONTROL_INTERVAL, 1), 0);
+	passes = merge_counts.passes;
+	merge_hold_scanner();
+	assert_int_equal(sleep_ms(), 1);
+	assert_int_equal(merge_counts.passes, passes);
+	merge_release_scanner();
+	fake_tsc += 2 * MS;
+	(void)sleep_ms();
+	assert_int_equal(merge_counts.passes, passes + 1);
+	assert_int_equal(merge_control(MERGE_CONTROL_STOP, 0), 0);
+	armed = 0;
+	assert_int_equal(thread.step(&thread), STEP_BLOCK);
+	assert_int_equal(armed, 0);
+	assert_int_equal(merge_control(MERGE_CONTROL_CPU, 101), ERR_INVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FAKE_TEST(test_interval), FAKE_TEST(test_hurry),
+		FAKE_TEST(test_new_interval_counts_at_once),
+		FAKE_TEST(test_held_and_stopped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
