@@ -10,8 +10,8 @@ import pytest
 from harness import fill
 from harness.machine import Machine, guest
 
-HOST = 256          # MiB
-SIZE = 48           # MiB of each guest
+HOST = 160          # MiB
+SIZE = 40           # MiB of each guest
 GUESTS = HOST * 3 // SIZE
 NAMES = [f"g{n}" for n in range(1, GUESTS + 1)]
 SETTLED = 4         # passes by which all is merged that is quiet
