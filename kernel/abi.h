@@ -412,6 +412,8 @@ struct vcpu_info {
 	struct cpu_set pins; /* host CPUs that it may use */
 	u64 wakeups, migrations; /* counts */
 	u64 directed;       /* PAUSE loops in which a preempted vCPU of the guest was let go first */
+	u64 pv_eois;        /* interrupts that the guest ended without an exit */
+	u64 pv_flushes;     /* flushes of its TLB that other vCPUs left to us while it was preempted */
 	u64 guest_cycles, exit_cycles; /* TSC cycles inside the guest, and outside in handling exits */
 	struct exit_counter exits[VCPU_REASONS];
 };

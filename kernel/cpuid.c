@@ -8,9 +8,9 @@
 #define KVM_FEATURES 0x40000001u
 #define TIMING 0x40000010u
 
-/* clocksource, nop_io_delay, clocksource2, steal_time, pv_unhalt, pv_send_ipi, clocksource_stable: Linux,
- * Documentation/virt/kvm/x86/cpuid.rst */
-#define KVM_FEATURE_BITS (1u << 0 | 1u << 1 | 1u << 3 | 1u << 5 | 1u << 7 | 1u << 11 | 1u << 24)
+/* clocksource, nop_io_delay, clocksource2, steal_time, pv_eoi, pv_unhalt, pv_tlb_flush, pv_send_ipi,
+ * clocksource_stable: Linux, Documentation/virt/kvm/x86/cpuid.rst */
+#define KVM_FEATURE_BITS (1u << 0 | 1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 24)
 
 u32 cpuid_phys_bits(void)
 {

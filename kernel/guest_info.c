@@ -92,6 +92,8 @@ void vcpu_info(struct vcpu *v, struct vcpu_info *info)
 	info->guest_cycles = v->guest_cycles;
 	info->exit_cycles = v->exit_cycles;
 	info->directed = v->directed;
+	info->pv_eois = v->pv_eois;
+	info->pv_flushes = v->pv_flushes;
 	memcpy(info->exits, v->exits, sizeof(info->exits));
 	info->capped_ns = clock_duration_ns(v->capped_cycles);
 	info->halted_ns = clock_duration_ns(v->halted_cycles);

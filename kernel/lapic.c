@@ -71,6 +71,7 @@ static void clear_posted(struct lapic *l)
 		__atomic_store_n(&l->posted[n], 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->error, 0, __ATOMIC_RELAXED);
 	l->irr_words = l->isr_words = l->eoi_words = 0;
+	l->eoi_offered = false;
 	memset(l->eoi, 0, sizeof(l->eoi));
 }
 
@@ -85,6 +86,7 @@ void lapic_reset(struct vcpu *v, bool power_on)
 	for (u32 reg = 0; reg < ARRAY_SIZE(l->page); reg++)
 		reg_set(v, reg, 0);
 	clear_posted(l);
+	v->msrs.kvm_eoi = 0; /* as KVM does: what runs after INIT may not know of it */
 
 	reg_set(v, REG_VERSION, 0x50014); /* six LVT entries; no EOI broadcast suppression */
 	reg_set(v, REG_SVR, 0xff);

@@ -6,6 +6,7 @@
 #include "kernel/lapic_regs.h"
 
 #include "kernel/cpuid.h"
+#include "kernel/pv_eoi.h"
 
 #define X2APIC_MSR 0x800
 #define ICR_BITS 0xccfffu    /* vector to trigger mode, shorthand; without the delivery status */
@@ -88,6 +89,7 @@ static bool reg_write(struct vcpu *v, u32 reg, u32 value)
 		lapic_set_tpr(v, value);
 		return true;
 	case REG_EOI:
+		pv_eoi_withdraw(v);
 		lapic_eoi(v);
 		return true;
 	case REG_SVR:

@@ -6,6 +6,7 @@
 #include "arch/x86_64/registers.h"
 #include "kernel/cpuid.h"
 #include "kernel/kvmclock.h"
+#include "kernel/pv_eoi.h"
 #include "kernel/steal.h"
 #include "kernel/vcpu.h"
 
@@ -27,6 +28,7 @@
 #define MSR_KVM_WALL 0x4b564d00u
 #define MSR_KVM_SYSTEM 0x4b564d01u
 #define MSR_KVM_STEAL 0x4b564d03u
+#define MSR_KVM_EOI 0x4b564d04u
 
 #define MTRR_CAP 0x508     /* eight variable ranges, fixed ranges, write combining */
 #define MTRR_ENABLE (1u << 11)
@@ -256,6 +258,7 @@ int msr_guest_read(struct vcpu *v, u32 msr, u64 *value)
 	case MSR_KVM_WALL_OLD: case MSR_KVM_WALL: *value = v->msrs.kvm_wall_clock; return 0;
 	case MSR_KVM_SYSTEM_OLD: case MSR_KVM_SYSTEM: *value = v->msrs.kvm_system_time; return 0;
 	case MSR_KVM_STEAL: *value = v->msrs.kvm_steal; return 0;
+	case MSR_KVM_EOI: *value = v->msrs.kvm_eoi; return 0;
 	case MSR_EFER: return efer_read(v, value);
 	case MSR_TSC_AUX:
 		*value = v->msrs.tsc_aux;
@@ -284,6 +287,7 @@ int msr_guest_write(struct vcpu *v, u32 msr, u64 value)
 	case MSR_KVM_WALL_OLD: case MSR_KVM_WALL: return kvmclock_set_wall(v, value);
 	case MSR_KVM_SYSTEM_OLD: case MSR_KVM_SYSTEM: return kvmclock_set_system(v, value);
 	case MSR_KVM_STEAL: return steal_set(v, value);
+	case MSR_KVM_EOI: return pv_eoi_set(v, value);
 	case MSR_EFER: return efer_write(v, value);
 	case MSR_TSC_AUX: return tsc_aux_write(v, value);
 	case MSR_PAT: return hardware_write(v, msr, value, types_ok(value, true));

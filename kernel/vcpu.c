@@ -344,6 +344,16 @@ int guest_phys_write(struct guest *g, gpa_t gpa, const void *from, size_t len)
 	return gmem_write(&g->gmem, gpa.v, from, len) ? ERR_FAULT : 0;
 }
 
+int guest_phys_read(struct guest *g, gpa_t gpa, void *to, size_t len)
+{
+	return gmem_read(&g->gmem, gpa.v, to, len) ? ERR_FAULT : 0;
+}
+
+int guest_phys_swap32(struct guest *g, gpa_t gpa, u32 old, u32 fresh)
+{
+	return gmem_swap(&g->gmem, gpa.v, sizeof(old), old, fresh);
+}
+
 void guest_clock(u64 host_tsc, u64 *ns, u64 *wall_s, u32 *wall_ns)
 {
 	*ns = clock_ns_at(host_tsc);

@@ -83,9 +83,11 @@ struct vcpu {
 
 	u32 yielded_to;          /* o, index of the vCPU that it let go first last, when it spun */
 	u64 directed;            /* o, how often it did */
+	u64 pv_eois, pv_flushes; /* o, interrupts that it ended, flushes that others left to it, each without an exit */
 	bool unhalted;           /* o, REQUEST_UNHALT came: HLT does not wait */
 	u32 steal_version;       /* o, what the guest's steal time structure holds */
 	bool steal_marked;       /* o, that says preempted */
+	bool steal_due;          /* o, to be told before the next entry */
 	u64 steal_from, steal_told; /* o, stolen_cycles when the guest enabled it; when it was told last */
 	u32 kvmclock_version;    /* o, what the guest's time structure holds; even */
 
@@ -93,7 +95,7 @@ struct vcpu {
 	struct vcpu_msrs {
 		u64 mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
 		u64 misc_enable, tsc_aux, tsc_adjust;
-		u64 kvm_wall_clock, kvm_system_time, kvm_steal;
+		u64 kvm_wall_clock, kvm_system_time, kvm_steal, kvm_eoi;
 	} msrs;
 };
 
@@ -152,6 +154,12 @@ int msr_guest_read(struct vcpu *v, u32 msr, u64 *value) must_check;
 int msr_guest_write(struct vcpu *v, u32 msr, u64 value) must_check;
 void msr_reset(struct vcpu *v); /* power-on values; INIT changes none of them */
 
+/* Its next entry forgets all cached translations.  Own thread. */
+static inline void vcpu_flush(struct vcpu *v)
+{
+	__atomic_store_n(&v->generation, UINT64_MAX, __ATOMIC_SEQ_CST);
+}
+
 /* What cpuid.c, msr.c and lapic.c need of the kernel (implemented in vcpu.c and guest.c, faked by host tests). */
 u64 vcpu_tsc(const struct vcpu *v);                      /* the guest's TSC now */
 u64 vcpu_tsc_hz(void);                                   /* of every TSC here */
@@ -163,6 +171,8 @@ struct vcpu *guest_vcpu(struct guest *g, u32 index);     /* NULL beyond the last
 u32 guest_vcpu_count(const struct guest *g);
 void vcpu_request(struct vcpu *v, u32 requests);         /* sets bits, wakes or kicks it */
 int guest_phys_write(struct guest *g, gpa_t gpa, const void *from, size_t len); /* 0 or ERR_FAULT */
+int guest_phys_read(struct guest *g, gpa_t gpa, void *to, size_t len);          /* 0 or ERR_FAULT */
+int guest_phys_swap32(struct guest *g, gpa_t gpa, u32 old, u32 fresh); /* gmem_swap's errors */
 void guest_clock(u64 host_tsc, u64 *ns, u64 *wall_s, u32 *wall_ns); /* clock ns at host_tsc; wall clock at clock 0 */
 
 #endif

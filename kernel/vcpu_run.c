@@ -6,6 +6,7 @@
 #include "kernel/clock.h"
 #include "kernel/guest.h"
 #include "kernel/kvmclock.h"
+#include "kernel/pv_eoi.h"
 #include "kernel/steal.h"
 #include "kernel/trace.h"
 #include "kernel/vcpu_exit.h"
@@ -116,7 +117,7 @@ static void take_requests(struct vcpu *v)
 	if (requests & REQUEST_SHOW)
 		show(v);
 	if (requests & REQUEST_STEAL)
-		steal_update(v);
+		v->steal_due = true;
 	if (requests & REQUEST_UNHALT)
 		v->unhalted = true;
 }
@@ -211,9 +212,13 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 	enum virt_window interrupt_waits = WINDOW_NONE;
 	int vector;
 
+	if (v->lapic.eoi_offered && v->lapic.irr_words | v->lapic.posted_any)
+		pv_eoi_withdraw(v);
 	if (v->event.valid) {
 		inject(v, &v->event);
 		v->event.valid = false;
+		if (lapic_pending(v) >= 0)
+			leave_soon(host_cpu());
 		return ENTER;
 	}
 	if (v->nmi_pending) {
@@ -230,6 +235,7 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 			lapic_accept(v, (u8)vector);
 			inject(v, &(struct virt_event){ .valid = true, .type = INJECT_EXTERNAL,
 							.vector = (u8)vector });
+			pv_eoi_offer(v);
 			vector = lapic_pending(v); /* one more behind it wants a window */
 		}
 		interrupt_waits = vector >= 0 ? WINDOW_ANY : WINDOW_NONE;
@@ -252,7 +258,7 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 /* Is there anything to look at before an entry?  (A hold comes with a request.) */
 static inline bool anything_waits(const struct vcpu *v)
 {
-	return v->requests | v->guest->account.drawn |
+	return v->requests | v->guest->account.drawn | v->steal_due |
 	       v->lapic.irr_words | v->lapic.posted_any | v->extint | v->event.valid | v->nmi_pending |
 	       (v->activity != ACTIVITY_RUN);
 }
@@ -269,6 +275,10 @@ static enum step prepare(struct thread *t, struct vcpu *v)
 	}
 	if (v->parked)
 		unpark(v);
+	if (v->steal_due && steal_update(v)) {
+		guest_wait_memory(v->guest);
+		return STEP_AGAIN;
+	}
 	if (v->page->rflags & RFLAGS_IF && virt->shadow(v->hw, v->page))
 		halt_in_shadow(v);
 	if (v->activity != ACTIVITY_RUN) {
@@ -341,6 +351,8 @@ static enum step enter(struct thread *t, struct vcpu *v)
 	count_exit(v, exit->reason);
 	if (exit->interrupted.valid)
 		v->event = exit->interrupted;
+	if (v->lapic.eoi_offered)
+		pv_eoi_settle(v);
 	return error ? vcpu_exit_refused(v, exit) : vcpu_exit(t, v, exit);
 }
 

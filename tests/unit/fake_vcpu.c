@@ -59,6 +59,28 @@ int guest_phys_write(struct guest *g, gpa_t gpa, const void *from, size_t len)
 	return 0;
 }
 
+int guest_phys_read(struct guest *g, gpa_t gpa, void *to, size_t len)
+{
+	if (gpa.v >= FAKE_MEMORY || len > FAKE_MEMORY - gpa.v)
+		return ERR_FAULT;
+	memcpy(to, g->memory + gpa.v, len);
+	return 0;
+}
+
+int guest_phys_swap32(struct guest *g, gpa_t gpa, u32 old, u32 fresh)
+{
+	u32 now;
+
+	if (g->short_of_memory)
+		return ERR_NOMEM;
+	if (guest_phys_read(g, gpa, &now, sizeof(now)))
+		return ERR_FAULT;
+	if (now != old)
+		return ERR_AGAIN;
+	memcpy(g->memory + gpa.v, &fresh, sizeof(fresh));
+	return 0;
+}
+
 void guest_clock(u64 host_tsc, u64 *ns, u64 *wall_s, u32 *wall_ns)
 {
 	*ns = fake_clock_ns + (u64)((unsigned __int128)host_tsc * 1000000000 / fake_hz);

@@ -1,5 +1,5 @@
 /* The guest's CPUID: what is hidden, what is added, topology, extended state, on hosts of both vendors. */
-/* links: kernel/lapic.c kernel/lapic_regs.c kernel/lapic_timer.c kernel/lapic_route.c kernel/cpuid.c
+/* links: kernel/lapic.c kernel/pv_eoi.c kernel/lapic_regs.c kernel/lapic_timer.c kernel/lapic_route.c kernel/cpuid.c
  * kernel/cpuid_policy.c tests/unit/fake_vcpu.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,7 +126,7 @@ static void test_added(void **state)
 	assert_int_equal(r.ecx, 0x564b4d56);
 	assert_int_equal(r.edx, 0x4d);
 	assert_true(r.eax >= 0x40000001);
-	assert_int_equal(get(0, 0x40000001, 0).eax, B(0) | B(1) | B(3) | B(5) | B(7) | B(11) | B(24));
+	assert_int_equal(get(0, 0x40000001, 0).eax, B(0) | B(1) | B(3) | B(5) | B(6) | B(7) | B(9) | B(11) | B(24));
 	assert_int_equal(get(0, 0x40000010, 0).eax, 2000000);
 	assert_int_equal(cpuid_phys_bits(), 48);
 	assert_int_equal(get(0, 0x80000008, 0).eax, 0x3030); /* 48 linear although the host says 57 */

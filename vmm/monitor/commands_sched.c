@@ -197,6 +197,7 @@ static void print_vcpu_stats(u32 i)
 	output_print("vcpu.%u.wakeups=%lu\nvcpu.%u.moves=%lu\nvcpu.%u.exits=%lu\n", i, vcpu.wakeups, i,
 		     vcpu.migrations, i, exits);
 	output_print("vcpu.%u.pauses=%lu\nvcpu.%u.directed=%lu\n", i, vcpu.exits[REASON_PAUSE].count, i, vcpu.directed);
+	output_print("vcpu.%u.pv-eois=%lu\nvcpu.%u.pv-flushes=%lu\n", i, vcpu.pv_eois, i, vcpu.pv_flushes);
 	for (u32 b = 0; b < VCPU_BUCKETS; b++)
 		if (vcpu.latency[b])
 			output_print("vcpu.%u.waited.%lu=%u\n", i, (u64)BIT(b), vcpu.latency[b]);

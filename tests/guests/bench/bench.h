@@ -14,5 +14,7 @@ static inline u64 now(void)
 }
 
 void bench_writes(void);
+/* ipi.c: interrupts from one processor to another.  Waits for a byte on COM1 first, for the operator to pin them. */
+void bench_ipi(void);
 
 #endif

@@ -1,0 +1,106 @@
+"""Two processors: IPIs between them, fairness across them, and spinlocks in guests that share them.
+
+Bochs runs its processors in turns of 16 instructions, so theirs is one time: a cycle of the TSC is an instruction
+of each.  (QEMU's icount takes turns of milliseconds, and its threads have a time of their own each.)
+"""
+import re
+import time
+
+from harness.bochs import BochsVmx
+from harness.machine import Machine, guest
+
+from .sched import WEIGHTS, over, stats
+from .table import OPTIONS, row, title
+
+LOCKS = [f"lock{i}" for i in range(4)]
+
+
+def ipi_figures(m, cpus, words=""):
+    """bench.elf's figures of IPIs; cpus: the host's for each of its two vCPUs.  m has the guest ipi`words`."""
+    name = f"ipi{words}"
+    m.ok(f"start {name}")
+    with m.attach(name) as console:
+        console.wait_for("GO\\?", 60)
+    for vcpu, cpu in enumerate(cpus):
+        m.ok(f"vcpupin {name} {vcpu} {cpu}")
+    with m.attach(name) as console:
+        console.send("g")
+        console.wait_for(r"\nEND", 120)
+    m.destroy(name)
+    return {key: int(value) for key, value in re.findall(r"BENCH (ipi-\S+) (\d+)", m.text())}
+
+
+def ipi_guest(words=""):
+    return guest(f"ipi{words}", "bench.elf", memory="16M", vcpus=2, autostart="no", cmdline=f"ipi {words}")
+
+
+def bench_ipi_one_cpu():
+    with Machine("bench-ipi", ipi_guest(), **OPTIONS) as m:
+        m.wait_prompt(600)
+        title("IPIs, instructions")
+        row("to a halted vCPU on the same CPU, SVM", ipi_figures(m, [0, 0])["ipi-halted"], None)
+
+
+def word(m, name, address):
+    """A guest's 8 bytes at a physical address."""
+    line = next(line for line in m.ok(f"dumpmem {name} {address} 8") if ":" in line)
+    return int.from_bytes(bytes.fromhex("".join(re.findall(r"\b[0-9a-f]{2}\b", line.partition(":")[2])[:8])), "little")
+
+
+def rounds(m, names, seconds):
+    """Rounds of all these guests' locks in a second of the host's clock, and what their PAUSE loops did."""
+    at = {}
+    for name in names:
+        m.ok(f"start {name}")
+        with m.attach(name) as console:
+            at[name] = console.wait_for(r"COUNT AT ([0-9a-f]+)\r?\n", 60).group(1)
+    time.sleep(1)
+    before = {name: (word(m, name, at[name]), stats(m, name)) for name in names}
+    m.poll(lambda: stats(m, names[0])["clock"], lambda now: now > before[names[0]][1]["clock"] + seconds * 1e9, 300,
+           "time")
+    rate = pauses = directed = 0
+    for name, (count, old) in before.items():
+        now, new = word(m, name, at[name]), stats(m, name)
+        rate += (now - count) * 1e9 / (new["clock"] - old["clock"])
+        for i in range(2):
+            pauses += new[f"vcpu.{i}.pauses"] - old[f"vcpu.{i}.pauses"]
+            directed += new[f"vcpu.{i}.directed"] - old[f"vcpu.{i}.directed"]
+    return rate, pauses, directed
+
+
+def bench_locks(m):
+    alone, pauses, directed = rounds(m, LOCKS[:1], 1)
+    print(f"    alone: {alone:.0f} rounds/s, {pauses} pause exits, {directed} directed yields")
+    m.destroy(LOCKS[0])
+    together, pauses, directed = rounds(m, LOCKS, 2)
+    print(f"    four: {together:.0f} rounds/s, {pauses} pause exits, {directed} directed yields")
+    part = 100 * together / alone
+    print(f"{'four of two vCPUs, % of one alone (85 or more)':<52}{part:>6.1f}{85:>12}  {'ok' if part >= 85 else 'UNDER'}")
+    for name in LOCKS:
+        m.destroy(name)
+
+
+def bench_fair(m):
+    for w in WEIGHTS:
+        m.ok(f"start w{w}")
+    over(m, ["w64"], 1)
+    ran = {w: n["cpu"] / n["clock"] for w, n in zip(WEIGHTS, over(m, [f"w{w}" for w in WEIGHTS], 10).values())}
+    worst = max(abs(ran[w] * sum(WEIGHTS) / w / sum(ran.values()) - 1) for w in WEIGHTS)
+    row("eight of weight 64 to 1024, 10 s: worst off its share, %", round(100 * worst, 2), 1)
+    for w in WEIGHTS:
+        m.destroy(f"w{w}")
+
+
+def bench_smp():
+    bench_ipi_one_cpu()
+    text = "".join(guest(f"w{w}", "busy.elf", memory="16M", autostart="no", cmdline="-", weight=w) for w in WEIGHTS)
+    text += "".join(guest(name, "spinlock.elf", memory="16M", vcpus=2, autostart="no") for name in LOCKS)
+    with Machine("bench-smp", text + ipi_guest() + ipi_guest("spinning"), emulator=BochsVmx) as m:
+        m.wait_prompt(120)
+        title("Two CPUs, VMX")
+        row("IPI to a halted vCPU on the same CPU", ipi_figures(m, [0, 0])["ipi-halted"], None)
+        figures = ipi_figures(m, [0, 1], "spinning")
+        row("IPI to a halted vCPU on another CPU", figures["ipi-halted"], None)
+        row("IPI to a computing vCPU on another CPU, to its handler", figures["ipi-spinning"], None)
+        bench_locks(m)
+        bench_fair(m)
