@@ -29,6 +29,13 @@ def percentile(waited, part):
     return None
 
 
+def switch_cost(m, names):
+    """What it takes out of the time of two guests that burn when the other's turn comes, in instructions."""
+    part = over(m, names, 4)
+    lost = sum(n["cpu"] - n["vcpu.0.guest"] for n in part.values())
+    return lost / sum(n["vcpu.0.exits"] for n in part.values())
+
+
 def bench_sched():
     """On one CPU: with two, icount runs them in turns and a machine takes minutes."""
     text = "".join(guest(f"w{w}", "busy.elf", memory="16M", autostart="no", cmdline="-", weight=w) for w in WEIGHTS)
@@ -50,7 +57,10 @@ def bench_sched():
         for part in (0.5, 0.99):
             row(f"wake-ups beside four that burn, {100 * part:g} % within, us",
                 round(percentile(waited, part) * 1e6 / after["tsc-hz"], 1), 1000 if part > 0.9 else None)
-        for name in ("alpha", "b0", "b1", "b2", "b3"):
+        for name in ("alpha", "b2", "b3"):
+            m.destroy(name)
+        row("timer's interrupt and a switch to another guest", round(switch_cost(m, ["b0", "b1"])), None)
+        for name in ("b0", "b1"):
             m.destroy(name)
         for w in WEIGHTS:
             m.ok(f"start w{w}")

@@ -13,6 +13,7 @@ from .sched import WEIGHTS, over, stats
 from .table import OPTIONS, row, title
 
 LOCKS = [f"lock{i}" for i in range(4)]
+LOCKS_ROW = "four of two vCPUs, % of one alone (85 or more)"
 
 
 def ipi_figures(m, cpus, words=""):
@@ -75,7 +76,7 @@ def bench_locks(m):
     together, pauses, directed = rounds(m, LOCKS, 2)
     print(f"    four: {together:.0f} rounds/s, {pauses} pause exits, {directed} directed yields")
     part = 100 * together / alone
-    print(f"{'four of two vCPUs, % of one alone (85 or more)':<52}{part:>6.1f}{85:>12}  {'ok' if part >= 85 else 'UNDER'}")
+    print(f"{LOCKS_ROW:<52}{part:>6.1f}{85:>12}  {'ok' if part >= 85 else 'UNDER'}")
     for name in LOCKS:
         m.destroy(name)
 

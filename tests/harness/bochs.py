@@ -37,6 +37,7 @@ class Bochs:
     """One processor model of Bochs; the subclasses name it."""
 
     name = model = None
+    real_time = False
     slow = 6  # how much longer than on QEMU things may take
 
     def __init__(self, disk, log, cpus=2, memory=1024, icount=False, cpu=None, disk_options="", extra=()):

@@ -43,6 +43,7 @@ class QemuSvm:
 
     name = "qemu-svm"
     slow = 1
+    real_time = True  # its clocks, without icount, go as ours
     words = ""  # for the `cpu` test guest: what this emulation does better or worse than the others
 
     def __init__(self, disk, log, cpus=2, memory=1024, icount=False, cpu="max", disk_options="", uart=True,
