@@ -114,6 +114,11 @@ static int set_x2apic(struct target *t, const char *value)
 	return config_bool(value, &t->options->x2apic);
 }
 
+static int set_mitigations(struct target *t, const char *value)
+{
+	return config_bool(value, &t->options->mitigations);
+}
+
 static int set_overcommit(struct target *t, const char *value)
 {
 	static const char names[][8] = { [OVERCOMMIT_NONE] = "none", [OVERCOMMIT_SHARING] = "sharing",
@@ -165,6 +170,7 @@ static const struct host_key host_keys[] = {
 	{ "on-panic", set_on_panic, "halt or reboot:SECONDS" },
 	{ "runtime-services", set_runtime_services, "on or off" },
 	{ "x2apic", set_x2apic, "on or off" },
+	{ "mitigations", set_mitigations, "on or off" },
 	{ "overcommit", set_overcommit, "none, sharing or full" },
 	{ "memory-reserve", set_memory_reserve, "a size of at least 1M" },
 	{ "preload", NULL, "a file" }, /* files.c reads these, in their order among the guests' */
@@ -195,7 +201,7 @@ void options_read(struct boot_info *info, struct serial_choice *serial)
 	struct config config;
 
 	info->options = (struct boot_options){
-		.log_level = LOG_INFO, .x2apic = true, .runtime_services = true, .serial_baud = 115200,
+		.log_level = LOG_INFO, .x2apic = true, .runtime_services = true, .mitigations = true, .serial_baud = 115200,
 		.overcommit = OVERCOMMIT_FULL,
 	};
 	*serial = (struct serial_choice){ .source = SERIAL_AUTO };

@@ -448,6 +448,7 @@ struct host_info {
 	char processor[64];      /* brand string */
 	char backend[16];        /* "SVM" or "VMX" */
 	char features[128];      /* of the back end, by name */
+	char barriers[32];       /* what the processor is told to forget between guests, by name */
 	u32 cpu_count;
 	u64 tsc_hz;
 	u64 clock_ns;

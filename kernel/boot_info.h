@@ -48,6 +48,7 @@ struct boot_options { /* the [host] section */
 	u32 log_level;         /* enum log_level */
 	bool x2apic;           /* use it where the processor has it */
 	bool runtime_services; /* for reset and power off */
+	bool mitigations;      /* barriers between guests where the processor needs them */
 	u32 panic_reboot_s;    /* 0: halt */
 	u32 serial_baud;       /* 115200 by default */
 	u64 virt_off;          /* enum virt_option: what the back end must do without */

@@ -29,6 +29,7 @@ struct host_cpu {
 
 	u64 root;                /* a: the page tables that CR3 holds, 0: the first */
 	struct vcpu *loaded;     /* o: whose state is in the processor */
+	u32 guest;               /* o: number of the guest that ran here last, 0: none yet */
 
 	u64 started_at;          /* c: host TSC */
 	u64 idle_cycles, switches, interrupts; /* o, read by others as figures */

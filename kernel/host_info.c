@@ -1,7 +1,7 @@
 /* What the monitor is told of the host. */
 #include "kernel/host_info.h"
 
-#include "arch/x86_64/registers.h"
+#include "arch/x86_64/barrier.h"
 #include "arch/x86_64/virt.h"
 #include "build/version.h"
 #include "kernel/clock.h"
@@ -66,6 +66,7 @@ void host_info_fill(struct host_info *info)
 	brand(info->processor);
 	str_copy(info->backend, sizeof(info->backend), virt->name);
 	str_copy(info->features, sizeof(info->features), virt_features);
+	str_copy(info->barriers, sizeof(info->barriers), barrier_names());
 	info->cpu_count = host_cpu_count;
 	info->tsc_hz = clock_hz();
 	info->clock_ns = clock_ns();

@@ -1,6 +1,7 @@
 /* Quire's boot, from the firmware's last word to the first thread, in the order in which it happens.  The
  * only file that knows both the kernel and the drivers above it: it hands the latter's calls down. */
 #include "arch/x86_64/apic.h"
+#include "arch/x86_64/barrier.h"
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/registers.h"
 #include "arch/x86_64/tsc.h"
@@ -114,8 +115,9 @@ static void start_virtualization(const struct boot_info *info)
 	if (virt->cpu_enable())
 		panic("%s cannot be enabled", virt->name);
 	cpuid_init(cpuid, fpu_xcr0());
+	barrier_init(info->options.mitigations);
 	host_info_init(info, features);
-	log_info("%s: %s", virt->name, features);
+	log_info("%s: %s; between guests: %s", virt->name, features, barrier_names());
 }
 
 /* What boot/ had to complain about, for dmesg. */

@@ -2,7 +2,7 @@
  * What an exit means is vcpu_exit.c's. */
 #include "kernel/vcpu_run.h"
 
-#include "arch/x86_64/registers.h"
+#include "arch/x86_64/barrier.h"
 #include "kernel/clock.h"
 #include "kernel/guest.h"
 #include "kernel/kvmclock.h"
@@ -20,6 +20,9 @@ static void vcpu_load(struct host_cpu *cpu, struct vcpu *v)
 	if (cpu->loaded)
 		virt->leave(cpu->loaded->hw);
 	virt->load(v->hw, v->msrs.tsc_aux);
+	if (cpu->guest != v->guest->id)
+		barrier_pass();
+	cpu->guest = v->guest->id;
 	cpu->loaded = v;
 	v->cpu = cpu->arch.index;
 }

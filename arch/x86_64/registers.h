@@ -71,6 +71,8 @@
 #define MSR_SPEC_CTRL 0x48u
 #define MSR_PRED_CMD 0x49u
 #define MSR_MTRR_CAP 0xfeu
+#define MSR_ARCH_CAPABILITIES 0x10au
+#define MSR_FLUSH_CMD 0x10bu
 #define MSR_SYSENTER_CS 0x174u
 #define MSR_SYSENTER_ESP 0x175u
 #define MSR_SYSENTER_EIP 0x176u

@@ -37,10 +37,12 @@ def least_late(readings):
 def clocks(machine, name):
     """How far the guest's clock and the host's are behind ours: each is read READINGS times, and what the way here
     takes is nearly the same for the quickest each time."""
+    mark = f"at{next(machine.numbers)}-"  # the console shows earlier readings again
     with machine.attach(name) as console:
-        console.send(f"for i in $(seq {READINGS}); do awk '/^now at/ {{ print \"at\" $3; exit }}' /proc/timer_list; "
+        console.send(f"for i in $(seq {READINGS}); do awk '/^now at/ {{ print \"{mark}\" $3; exit }}' /proc/timer_list; "
                      "usleep 20000; done\r")
-        guest = [(int(console.wait_for(r"at(\d+)\r?\n", 60).group(1)), time.monotonic()) for _ in range(READINGS)]
+        guest = [(int(console.wait_for(rf"{mark}(\d+)\r?\n", 60).group(1)), time.monotonic())
+                 for _ in range(READINGS)]
         console.wait_for(f"{name}# ")
     host = []
     for _ in range(READINGS // 4):

@@ -37,6 +37,7 @@ void commands_nodeinfo(int argc, char **argv)
 	table_fact("Virtualisation", "%s", host->backend);
 	/* Too long for one line of a table. */
 	output_print("%-18s%s\n", "Features", host->features);
+	table_fact("Between guests", "%s", host->barriers);
 	table_fact("Memory", "%s", units_size(host->memory_total).text);
 	table_fact("Free", "%s", units_size(host->memory_free).text);
 	commands_ledger_facts();
