@@ -39,8 +39,8 @@ def clocks(machine, name):
     takes is nearly the same for the quickest each time."""
     mark = f"at{next(machine.numbers)}-"  # the console shows earlier readings again
     with machine.attach(name) as console:
-        console.send(f"for i in $(seq {READINGS}); do awk '/^now at/ {{ print \"{mark}\" $3; exit }}' /proc/timer_list; "
-                     "usleep 20000; done\r")
+        console.send(f"for i in $(seq {READINGS}); do awk '/^now at/ {{ print \"{mark}\" $3; exit }}' "
+                     "/proc/timer_list; usleep 20000; done\r")
         guest = [(int(console.wait_for(rf"{mark}(\d+)\r?\n", 60).group(1)), time.monotonic())
                  for _ in range(READINGS)]
         console.wait_for(f"{name}# ")
