@@ -14,7 +14,8 @@ static inline u64 now(void)
 }
 
 void bench_writes(void);
-/* ipi.c: interrupts from one processor to another.  Waits for a byte on COM1 first, for the operator to pin them. */
+
+/* Waits for a byte on COM1 first, for the operator to pin its two vCPUs. */
 void bench_ipi(void);
 
 #endif

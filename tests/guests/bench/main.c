@@ -1,8 +1,8 @@
 /* bench.elf: what an exit costs, in TSC cycles for each operation: `BENCH name cycles`.  Under -icount a
  * cycle is one emulated instruction, so the figures repeat.  The empty loop's cost is taken off; the cheapest
  * of some batches counts, so that another's work that falls into one (a host's tick, its daemons) does not.
- * With the word `writes` on its command line: what writes to merged pages cost instead (writes.c).  With `ipi`: what interrupts
- * between processors cost (ipi.c). */
+ * With the word `writes` on its command line: what writes to merged pages cost instead (writes.c); with `ipi`: what
+ * interrupts between processors do (ipi.c). */
 #include "tests/guests/bench/bench.h"
 
 #define ROUNDS 1000
