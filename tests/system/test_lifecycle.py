@@ -164,21 +164,20 @@ def test_fifty_rounds_leave_memory_as_it_was(machine):
             console.wait_for("BUSY", 30)
         machine.destroy("busy")
 
-    def settled():
-        """Free memory, while the other guests touch no more."""
-        return machine.free()
-
     machine.ok("suspend alpha")
     machine.ok("suspend beta")
     machine.wait_state("alpha", "paused")
     machine.wait_state("beta", "paused")
     one_round()
-    before = settled()
+    machine.ok("ksm stop")  # what they have would go on to become less
+    before = machine.free()
     for _ in range(50):
         one_round()
-    assert settled() == before
+    after = machine.free()
+    machine.ok("ksm run")
     machine.ok("resume alpha")
     machine.ok("resume beta")
+    assert after == before
 
 
 def test_linux_rounds_leave_memory_as_it_was(machine):
