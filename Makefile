@@ -8,7 +8,7 @@ WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wstric
 FREE := -std=gnu11 -O2 -g -ffreestanding -fvisibility=hidden -mgeneral-regs-only -fno-strict-aliasing \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fcf-protection=none -I. $(WARN)
 GCC_ONLY := -fno-tree-loop-distribute-patterns
-KFLAGS := $(FREE) -fPIC -mno-red-zone -DLOCK_CHECK=$(if $(DEBUG),1,0)
+KFLAGS := $(FREE) -fPIE -mno-red-zone -DLOCK_CHECK=$(if $(DEBUG),1,0)
 BOOTFLAGS := $(KFLAGS) -fshort-wchar -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 UFLAGS := $(FREE) -fPIE
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)

@@ -18,7 +18,7 @@ void spin_yield(struct vcpu *v)
 		struct vcpu *other = guest_vcpu(v->guest, (v->yielded_to + i) % count);
 		struct thread *t = __atomic_load_n(&other->thread, __ATOMIC_SEQ_CST);
 
-		if (other == v || other->reason == REASON_PAUSE || !was_preempted(t) || !thread_boost(t))
+		if (other == v || other->last == &other->exits[REASON_PAUSE] || !was_preempted(t) || !thread_boost(t))
 			continue;
 		v->yielded_to = other->index;
 		v->directed++;

@@ -51,7 +51,6 @@ struct vcpu {
 	u32 extint;              /* a, the PIC's INTR line (vCPU 0) */
 	bool awaiting_intack;    /* o, ring 3 was asked for the PIC's vector */
 	bool parked;             /* o, waits because of guest.hold */
-	bool entered;            /* o, was in the guest since its creation */
 	u64 generation;          /* o, of the guest memory's translations that it may have cached */
 	struct timer timer;      /* o, the local APIC's */
 	struct cpu_set pins;     /* a: host CPUs that it may use, if pinned */
@@ -70,7 +69,7 @@ struct vcpu {
 	struct virt_exit exit;   /* o, the last one */
 
 	/* Figures; o, read by others */
-	u32 reason;              /* enum vcpu_reason of the last exit */
+	struct exit_counter *last; /* of `exits`, the last exit's; read by others */
 	u64 entered_at, exited_at; /* host TSC */
 	u64 left_at;             /* host TSC when its thread left a CPU */
 	u64 guest_cycles, exit_cycles;
@@ -142,7 +141,7 @@ bool vcpu_code_is(const struct vcpu *v, u8 first, u8 second);
 /* ---- the processor's identity and MSRs: cpuid.c, msr.c ---- */
 
 /* CPUID as v's guest sees it; in and out in the four registers. */
-void cpuid_guest(struct vcpu *v, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+struct cpuid cpuid_guest(const struct vcpu *v, u32 leaf, u32 subleaf);
 
 /* Bits that the guest may set: from the same policy as CPUID. */
 u64 cpuid_guest_cr4(const struct vcpu *v);

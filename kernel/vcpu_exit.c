@@ -64,39 +64,62 @@ static enum step fault(struct vcpu *v, u8 vector)
 	return STEP_AGAIN;
 }
 
-static enum step exit_cpuid(struct vcpu *v, const struct virt_exit *exit)
+static enum step exit_cpuid(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	u64 *gpr = v->page->gpr;
-	u32 eax = (u32)gpr[GPR_RAX], ecx = (u32)gpr[GPR_RCX], ebx, edx;
 	u32 length = length_of(v, exit, 0x0f, 0xa2);
+	struct cpuid r;
 
 	if (!length)
 		return STEP_AGAIN;
-	cpuid_guest(v, &eax, &ebx, &ecx, &edx);
-	gpr[GPR_RAX] = eax, gpr[GPR_RBX] = ebx, gpr[GPR_RCX] = ecx, gpr[GPR_RDX] = edx;
+	r = cpuid_guest(v, (u32)gpr[GPR_RAX], (u32)gpr[GPR_RCX]);
+	gpr[GPR_RAX] = r.eax, gpr[GPR_RBX] = r.ebx, gpr[GPR_RCX] = r.ecx, gpr[GPR_RDX] = r.edx;
 	vcpu_advance(v, length);
 	return STEP_AGAIN;
 }
 
-static enum step exit_msr(struct vcpu *v, const struct virt_exit *exit, bool write)
+static enum step exit_msr_read(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
-	u64 *gpr = v->page->gpr, value = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
-	u32 msr = (u32)gpr[GPR_RCX], length = length_of(v, exit, 0x0f, write ? 0x30 : 0x32);
+	u64 *gpr = v->page->gpr, value;
+	u32 length = length_of(v, exit, 0x0f, 0x32);
 
 	if (!length)
 		return STEP_AGAIN;
-	if (write ? msr_guest_write(v, msr, value) : msr_guest_read(v, msr, &value))
+	if (msr_guest_read(v, (u32)gpr[GPR_RCX], &value))
 		return fault(v, VECTOR_GP);
-	if (!write) {
-		gpr[GPR_RAX] = (u32)value;
-		gpr[GPR_RDX] = value >> 32;
-	}
+	gpr[GPR_RAX] = (u32)value;
+	gpr[GPR_RDX] = value >> 32;
 	vcpu_advance(v, length);
 	return STEP_AGAIN;
+}
+
+/* What was written to the local APIC may have ended a level-triggered interrupt: the IOAPIC's, in ring 3. */
+static enum step tell_eoi(struct thread *t, struct vcpu *v)
+{
+	int vector = v->lapic.eoi_words ? lapic_take_eoi(v) : -1;
+
+	if (vector < 0 || t->step != vcpu_step)
+		return STEP_AGAIN;
+	v->page->exit.kind = EXIT_EOI;
+	v->page->exit.vector = (u8)vector;
+	return vcpu_return(t, 0);
+}
+
+static enum step exit_msr_write(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+{
+	u64 *gpr = v->page->gpr;
+	u32 length = length_of(v, exit, 0x0f, 0x30);
+
+	if (!length)
+		return STEP_AGAIN;
+	if (msr_guest_write(v, (u32)gpr[GPR_RCX], (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32))
+		return fault(v, VECTOR_GP);
+	vcpu_advance(v, length);
+	return tell_eoi(t, v);
 }
 
 /* Memory is coherent: nothing is to be written back. */
-static enum step exit_wbinvd(struct vcpu *v, const struct virt_exit *exit)
+static enum step exit_wbinvd(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	u32 length = length_of(v, exit, 0x0f, 0x09);
 
@@ -105,7 +128,7 @@ static enum step exit_wbinvd(struct vcpu *v, const struct virt_exit *exit)
 	return STEP_AGAIN;
 }
 
-static enum step exit_io(struct thread *t, struct vcpu *v, const struct virt_exit *exit)
+static enum step exit_io(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	struct vcpu_exit *out = &v->page->exit;
 
@@ -146,9 +169,9 @@ static bool lapic_move(struct vcpu *v, const struct virt_exit *exit, u32 offset)
 /* The exit turned out to be one of a finer reason. */
 static void count_as(struct vcpu *v, enum vcpu_reason reason)
 {
-	v->exits[v->reason].count--;
-	v->exits[reason].count++;
-	v->reason = reason;
+	v->last->count--;
+	v->last = &v->exits[reason];
+	v->last->count++;
 }
 
 static enum step exit_mmio(struct thread *t, struct vcpu *v, const struct virt_exit *exit, bool lapic)
@@ -166,7 +189,7 @@ static enum step exit_mmio(struct thread *t, struct vcpu *v, const struct virt_e
 	return vcpu_return(t, 0);
 }
 
-static enum step exit_stage2(struct thread *t, struct vcpu *v, const struct virt_exit *exit)
+static enum step stage2_fault(struct thread *t, struct vcpu *v, const struct virt_exit *exit)
 {
 	u64 gpa = exit->fault.gpa, lapic;
 	struct guest *g = v->guest;
@@ -208,7 +231,7 @@ static bool decode_cr(struct vcpu *v, struct virt_exit *exit)
 }
 
 /* MOV to CR4, and CR8 while that keeps an interrupt away or the processor does not virtualise it. */
-static enum step exit_cr(struct vcpu *v, struct virt_exit *exit)
+static enum step exit_cr(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	u64 *gpr, value;
 
@@ -228,7 +251,7 @@ static enum step exit_cr(struct vcpu *v, struct virt_exit *exit)
 	return STEP_AGAIN;
 }
 
-static enum step exit_xsetbv(struct vcpu *v, const struct virt_exit *exit)
+static enum step exit_xsetbv(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	u64 *gpr = v->page->gpr, value = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
 	struct vcpu_state s;
@@ -244,14 +267,14 @@ static enum step exit_xsetbv(struct vcpu *v, const struct virt_exit *exit)
 	return STEP_AGAIN;
 }
 
-static enum step exit_halt(struct vcpu *v, const struct virt_exit *exit)
+static enum step exit_halt(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	v->activity = ACTIVITY_HALT;
 	vcpu_advance(v, exit->insn_len ? exit->insn_len : 1);
 	return STEP_AGAIN;
 }
 
-static enum step exit_hypercall(struct vcpu *v, const struct virt_exit *exit)
+static enum step exit_hypercall(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	v->page->gpr[GPR_RAX] = (u64)hypercall(v);
 	vcpu_advance(v, exit->insn_len ? exit->insn_len : 3);
@@ -271,7 +294,7 @@ enum step vcpu_exit_refused(struct vcpu *v, const struct virt_exit *exit)
 }
 
 /* Intercepted so that the guest cannot hang the processor in its delivery (#DB, #AC), and #MC. */
-static enum step exit_exception(struct vcpu *v, const struct virt_exit *exit)
+static enum step exit_exception(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	if (exit->exception.vector == VECTOR_MC)
 		guest_stop(v->guest, STOP_CRASH, "a machine check hit vCPU %u", v->index);
@@ -279,7 +302,7 @@ static enum step exit_exception(struct vcpu *v, const struct virt_exit *exit)
 	return STEP_AGAIN;
 }
 
-static enum step exit_shutdown(struct vcpu *v, const struct virt_exit *exit)
+static enum step exit_shutdown(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	vcpu_report(v, exit);
 	guest_stop(v->guest, STOP_CRASH, "triple fault on vCPU %u", v->index);
@@ -287,7 +310,7 @@ static enum step exit_shutdown(struct vcpu *v, const struct virt_exit *exit)
 }
 
 /* Intel's processors leave all of it to us; nothing in use today does it in 32-bit mode, but for old debuggers. */
-static enum step exit_task_switch(struct vcpu *v, const struct virt_exit *exit)
+static enum step exit_task_switch(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	vcpu_report(v, exit);
 	guest_stop(v->guest, STOP_CRASH, "task switch to TSS %x at RIP %lx: not emulated on Intel",
@@ -295,46 +318,53 @@ static enum step exit_task_switch(struct vcpu *v, const struct virt_exit *exit)
 	return STEP_AGAIN;
 }
 
+static enum step exit_stage2(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+{
+	stage2_fault(t, v, exit);
+	return tell_eoi(t, v);
+}
+
+static enum step exit_interrupt(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+{
+	cpu_interrupt_window();
+	return STEP_AGAIN;
+}
+
+/* Nothing is left to do: a window for an event opened, or the back end has loaded debug registers. */
+static enum step exit_done(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+{
+	return STEP_AGAIN;
+}
+
+static enum step exit_pause(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+{
+	spin_yield(v);
+	return STEP_YIELD;
+}
+
+static enum step exit_invalid_opcode(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+{
+	return fault(v, VECTOR_UD);
+}
+
+static enum step exit_other(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+{
+	return vcpu_exit_refused(v, exit);
+}
+
 enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
-	int vector;
+	static enum step (*const handlers[REASON_COUNT])(struct thread *, struct vcpu *, struct virt_exit *) = {
+		[REASON_INTERRUPT] = exit_interrupt, [REASON_NMI] = exit_interrupt, [REASON_IO] = exit_io,
+		[REASON_CPUID] = exit_cpuid, [REASON_MSR_READ] = exit_msr_read, [REASON_MSR_WRITE] = exit_msr_write,
+		[REASON_HLT] = exit_halt, [REASON_LAPIC] = exit_other, [REASON_MMIO] = exit_other,
+		[REASON_STAGE2] = exit_stage2, [REASON_CR] = exit_cr, [REASON_DR] = exit_done,
+		[REASON_WINDOW] = exit_done, [REASON_PAUSE] = exit_pause, [REASON_HYPERCALL] = exit_hypercall,
+		[REASON_EXCEPTION] = exit_exception, [REASON_XSETBV] = exit_xsetbv,
+		[REASON_INVALID_OPCODE] = exit_invalid_opcode, [REASON_WBINVD] = exit_wbinvd,
+		[REASON_TASK_SWITCH] = exit_task_switch, [REASON_SHUTDOWN] = exit_shutdown,
+		[REASON_EOI] = exit_other, [REASON_OTHER] = exit_other,
+	};
 
-	switch (exit->reason) {
-	case REASON_INTERRUPT:
-	case REASON_NMI:
-		cpu_interrupt_window();
-		return STEP_AGAIN;
-	case REASON_IO: return exit_io(t, v, exit);
-	case REASON_CPUID: return exit_cpuid(v, exit);
-	case REASON_MSR_READ: return exit_msr(v, exit, false);
-	case REASON_MSR_WRITE:
-		exit_msr(v, exit, true);
-		break;
-	case REASON_HLT: return exit_halt(v, exit);
-	case REASON_STAGE2:
-		exit_stage2(t, v, exit);
-		break;
-	case REASON_CR: return exit_cr(v, exit);
-	case REASON_WINDOW: return STEP_AGAIN;
-	case REASON_DR: return STEP_AGAIN; /* the back end has loaded them */
-	case REASON_PAUSE:
-		spin_yield(v);
-		return STEP_YIELD;
-	case REASON_HYPERCALL: return exit_hypercall(v, exit);
-	case REASON_EXCEPTION: return exit_exception(v, exit);
-	case REASON_XSETBV: return exit_xsetbv(v, exit);
-	case REASON_INVALID_OPCODE: return fault(v, VECTOR_UD);
-	case REASON_WBINVD: return exit_wbinvd(v, exit);
-	case REASON_SHUTDOWN: return exit_shutdown(v, exit);
-	case REASON_TASK_SWITCH: return exit_task_switch(v, exit);
-	default: return vcpu_exit_refused(v, exit);
-	}
-	/* A write to the local APIC may have ended a level-triggered interrupt. */
-	vector = v->lapic.eoi_words ? lapic_take_eoi(v) : -1;
-	if (vector >= 0 && t->step == vcpu_step) {
-		v->page->exit.kind = EXIT_EOI;
-		v->page->exit.vector = (u8)vector;
-		return vcpu_return(t, 0);
-	}
-	return STEP_AGAIN;
+	return handlers[exit->reason](t, v, exit);
 }

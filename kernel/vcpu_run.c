@@ -42,7 +42,7 @@ void vcpu_off_cpu(struct host_cpu *cpu, struct thread *t, bool ready)
 
 static u32 bucket_of(u64 cycles)
 {
-	return cycles ? MIN(63 - (u32)__builtin_clzll(cycles), VCPU_BUCKETS - 1) : 0;
+	return MIN(63 - (u32)__builtin_clzll(cycles | 1), VCPU_BUCKETS - 1);
 }
 
 void vcpu_on_cpu(struct thread *t)
@@ -296,15 +296,17 @@ static enum step prepare(struct thread *t, struct vcpu *v)
 /* The last exit's cost is known when the guest is entered again. */
 static void count_entry(struct vcpu *v, u64 now)
 {
-	struct exit_counter *c = &v->exits[v->reason];
 	u64 cycles = now - v->exited_at;
 
 	v->entered_at = now;
-	if (!v->exited_at)
+	if (!v->exited_at) {
+		if (!v->guest->first_insn_clock)
+			v->guest->first_insn_clock = clock_ns();
 		return;
-	trace(TRACE_EXIT, (u8)v->reason, v->guest->id, v->index, v->exited_at, now);
-	c->cycles += cycles;
-	c->histogram[bucket_of(cycles)]++;
+	}
+	trace(TRACE_EXIT, (u8)(v->last - v->exits), v->guest->id, v->index, v->exited_at, now);
+	v->last->cycles += cycles;
+	v->last->histogram[bucket_of(cycles)]++;
 	v->exit_cycles += cycles;
 }
 
@@ -314,15 +316,8 @@ static void count_exit(struct vcpu *v, enum vcpu_reason reason)
 
 	v->exited_at = now;
 	v->guest_cycles += now - v->entered_at;
-	v->reason = reason;
-	v->exits[reason].count++;
-}
-
-static void count_first(struct vcpu *v)
-{
-	v->entered = true;
-	if (!v->guest->first_insn_clock)
-		v->guest->first_insn_clock = clock_ns();
+	v->last = &v->exits[reason];
+	v->last->count++;
 }
 
 /* One entry and its exit.  in_guest is published before requests and generation are read: whoever changes
@@ -343,9 +338,8 @@ static enum step enter(struct thread *t, struct vcpu *v)
 	}
 	generation = __atomic_load_n(&m->generation, __ATOMIC_SEQ_CST);
 	flush = generation != v->generation;
-	__atomic_store_n(&v->generation, generation, __ATOMIC_SEQ_CST);
-	if (!v->entered)
-		count_first(v);
+	if (flush)
+		__atomic_store_n(&v->generation, generation, __ATOMIC_SEQ_CST);
 	count_entry(v, rdtsc());
 	error = virt->run(v->hw, v->page, m->root, flush, &cr8, exit);
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);

@@ -62,10 +62,7 @@ static void init(bool amd, u64 xcr0, u32 vcpus)
 
 static struct cpuid get(u32 vcpu, u32 leaf, u32 subleaf)
 {
-	struct cpuid r = { leaf, 0xdeadbeef, subleaf, 0xdeadbeef };
-
-	cpuid_guest(V(vcpu), &r.eax, &r.ebx, &r.ecx, &r.edx);
-	return r;
+	return cpuid_guest(V(vcpu), leaf, subleaf);
 }
 
 static bool is_zero(struct cpuid r)

@@ -54,12 +54,12 @@ static void test_turns(void **state)
 static void test_who_is_no_help(void **state)
 {
 	threads[1].state = THREAD_RUNNING;
-	V(2)->reason = REASON_PAUSE; /* it spins, too */
+	V(2)->last = &V(2)->exits[REASON_PAUSE]; /* it spins, too */
 	for (u32 i = 0; i < 4; i++)
 		assert_int_equal(chosen(), 3);
 	refused = BIT(3);
 	assert_int_equal(chosen(), -1);
-	V(2)->reason = REASON_INTERRUPT;
+	V(2)->last = &V(2)->exits[REASON_INTERRUPT];
 	assert_int_equal(chosen(), 2);
 	threads[2].state = THREAD_BLOCKED;
 	refused = 0;
