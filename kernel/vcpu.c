@@ -192,13 +192,6 @@ void vcpu_inject_fault(struct vcpu *v, u8 vector, bool has_error, u32 error)
 					.has_error = has_error, .error = error };
 }
 
-void vcpu_advance(struct vcpu *v, u32 length)
-{
-	v->page->rip += length;
-	if (v->page->rflags & RFLAGS_TF)
-		virt->single_step(v->hw, &v->event);
-}
-
 /* ---- instruction bytes ---- */
 
 static u32 fetch_slot(u64 rip)

@@ -5,6 +5,7 @@
 #ifndef KERNEL_VCPU_H
 #define KERNEL_VCPU_H
 
+#include "arch/x86_64/registers.h"
 #include "arch/x86_64/virt.h"
 #include "kernel/abi.h"
 #include "kernel/lapic.h"
@@ -128,7 +129,12 @@ void vcpu_shootdown(struct gmem *m);
 void vcpu_inject_fault(struct vcpu *v, u8 vector, bool has_error, u32 error);
 
 /* Goes on after an instruction of length bytes that was completed in software. */
-void vcpu_advance(struct vcpu *v, u32 length);
+static inline void vcpu_advance(struct vcpu *v, u32 length)
+{
+	v->page->rip += length;
+	if (v->page->rflags & RFLAGS_TF)
+		virt->single_step(v->hw, &v->event);
+}
 
 /* Up to 15 bytes at RIP and where that is; returns how many could be read.  bytes has room for 16. */
 u32 vcpu_fetch(struct vcpu *v, struct virt_code *code, u8 *bytes);

@@ -37,25 +37,27 @@ static void tell_instruction(struct vcpu *v, const struct virt_exit *exit)
 	out->cpl = code.cpl;
 }
 
+static __attribute__((noinline)) u32 fetched_length(struct vcpu *v, u8 first, u8 second)
+{
+	struct virt_code code;
+	u8 bytes[16];
+	u32 n = vcpu_fetch(v, &code, bytes);
+	int length;
+
+	if (n >= 2 && bytes[0] == first && bytes[1] == second)
+		return 2;
+	length = insn_length(bytes, n, insn_mode_of(code.mode));
+	return length > 0 ? (u32)length : 0;
+}
+
 /* The length of the instruction at RIP, two opcode bytes of which are known: told by the processor, seen
  * without prefixes, or decoded.  0: it cannot be fetched, since another vCPU changed the code or memory is short:
  * then nothing may have been done for it, and it is executed again as it is now. */
 static u32 length_of(struct vcpu *v, const struct virt_exit *exit, u8 first, u8 second)
 {
-	struct virt_code code;
-	u8 bytes[16];
-	int length;
-	u32 n;
-
 	if (exit->insn_len)
 		return exit->insn_len;
-	if (vcpu_code_is(v, first, second))
-		return 2;
-	n = vcpu_fetch(v, &code, bytes);
-	if (n >= 2 && bytes[0] == first && bytes[1] == second)
-		return 2;
-	length = insn_length(bytes, n, insn_mode_of(code.mode));
-	return length > 0 ? (u32)length : 0;
+	return vcpu_code_is(v, first, second) ? 2 : fetched_length(v, first, second);
 }
 
 static enum step fault(struct vcpu *v, u8 vector)

@@ -1,7 +1,7 @@
 """Quire beside Linux's KVM with QEMU: the same guests on the same emulated machine, first under one, then the other.
 
 Both run under -icount: a figure is a count of emulated instructions or nanoseconds, the same on every computer.
-Arguments choose parts (exits, debian, density); without any, the first two are measured and docs/bench.md is written.
+Arguments choose parts; without any all are measured and docs/bench.md is written.
 """
 import datetime
 import os
@@ -18,15 +18,21 @@ from harness.emulator import QemuSvm
 from harness.machine import LOGS, ROOT, SLOW, Failure, Machine, clean, linux
 
 from .debian import seconds, two_debians
+from .merging import ksm, passes, write_figures
 from .exits import EXITS, exit_figures
 from .report import Report, Row
+from .sched import over
 from .table import OPTIONS
 
 INITRAMFS = os.path.join(ROOT, "build", "peer.cpio")
 MEMORY = 1024
 TENTH = {"cpuid", "rdmsr-intercepted", "hypercall", "x2apic-tpr-read", "x2apic-tpr-write", "x2apic-eoi"}
+WRITES = [("write-merged", "write to a page merged with another"),
+          ("write-merged-last", "the same, nobody else uses it any more")]
 NO_EXIT = {"cr3-load", "invlpg"}
-GUESTS_MOST = 24
+GUESTS_MOST = 40
+SCANNED = 4  # guests
+SETTLE = 30  # seconds of emulated time; the peer's script has its own
 
 
 class Peer:
@@ -75,6 +81,51 @@ def exits(quire, peer):
     peer["versions"] = re.findall(r"^(?:PEER|QEMU|HUGE) .*", text, re.M)
 
 
+def writes(quire, peer):
+    say("writes to merged pages: Quire")
+    quire.update(write_figures())
+    say("writes to merged pages: KVM")
+    peer.update(numbers(Peer("merged").run(900), "BENCH"))
+
+
+def quire_scan():
+    """What `scan` in tests/bench/peer/init measures; cycles are the scanner's own count."""
+    names = [f"g{n}" for n in range(SCANNED)]
+    text = "".join(linux(name, memory="96M", autostart="no") for name in names)
+    with Machine("bench-scan", text, **OPTIONS) as m:
+        m.wait_prompt(600)
+        free = m.free()
+        m.ok("ksm stop")
+        for name in names:
+            m.ok(f"start {name}")
+            m.wait_ready(name, deadline=900)
+        counts = [ksm(m)]
+        m.ok("ksm run")
+        passes(m, 1)
+        counts.append(ksm(m))
+        over(m, names[:1], SETTLE)
+        counts.append(ksm(m))
+        passes(m, 2)
+        counts.append(ksm(m))
+        used = free - m.free()
+    first, later = (ran(counts[at], counts[at + 1]) for at in (0, 2))
+    return {"scan first": first, "scan later": later, "scan used": used >> 20}
+
+
+def ran(before, after):
+    """The scanner's instructions for each page that it looked at."""
+    return (after["cpu_cycles"] - before["cpu_cycles"]) / (after["pages_scanned"] - before["pages_scanned"])
+
+
+def scan(quire, peer):
+    say("merging: Quire")
+    quire.update(quire_scan())
+    say("merging: KVM")
+    found = numbers(Peer("scan").run(1800), "SCAN")
+    peer.update({f"scan {which}": found[which] / found["pages"] for which in ("first", "later")})
+    peer["scan used"] = found["used"] / 1024
+
+
 def debian(quire, peer):
     say("Debian guests: Quire")
     with two_debians() as m:
@@ -107,7 +158,7 @@ def density(quire, peer):
 def rows(quire, peer):
     """All that both were measured for, as the report's rows."""
     found = []
-    for key, what, _ in EXITS:
+    for key, what in [(key, what) for key, what, _ in EXITS] + WRITES:
         if key in quire and key in peer:
             limit = None if key in NO_EXIT else 1 / 10 if key in TENTH else 1 / 6
             found.append(Row(what, "instructions", quire[key], peer[key], limit))
@@ -115,6 +166,9 @@ def rows(quire, peer):
             ("boot", "Debian's cloud kernel, first instruction to shell", "ms", "boot", 0.7),
             ("overhead", "host memory lost to a guest beyond its RAM", "KiB", "overhead", None),
             ("overhead", "the same beside QEMU's private memory alone", "KiB", "private", 1 / 5),
+            ("scan first", "a scan's first pass over four Debian guests, a page", "instructions", "scan first", None),
+            ("scan later", "a later pass, a page", "instructions", "scan later", 1 / 10),
+            ("scan used", f"memory that they take after {SETTLE} s of scanning", "MiB", "scan used", None),
             ("density", "guests of 128 MiB at their shells in 1 GiB", "guests", "density", 2)]:
         if key in quire and theirs in peer:
             found.append(Row(what, unit, quire[key], peer[theirs], limit, more_is_better=key == "density"))
@@ -141,12 +195,12 @@ def facts(peer, took):
             "tests/bench/peer/init; Quire's by `guest` and `linux` in tests/harness/machine.py."]
 
 
-PARTS = {"exits": exits, "debian": debian, "density": density}
+PARTS = {"exits": exits, "writes": writes, "debian": debian, "scan": scan, "density": density}
 
 
 def main():
     begin, quire, peer = time.monotonic(), {}, {}
-    for name in sys.argv[1:] or ("exits", "debian"):
+    for name in sys.argv[1:] or PARTS:
         try:
             PARTS[name](quire, peer)
         except (Failure, KeyError) as e:  # what cannot be had does not hide the rest

@@ -46,9 +46,9 @@ static void test_deadline(const char *mode)
 	check_equal(rdmsr(MSR_TSC_DEADLINE), 0, named(mode, "TSC deadline reads 0 after it"));
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() - 1);
 	check(wait_change(&counts[8], 1, 100000), named(mode, "TSC deadline in the past comes at once"));
-	wrmsr(MSR_TSC_DEADLINE, rdtsc() + hz / 100);
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() + hz / 10);
 	wrmsr(MSR_TSC_DEADLINE, 0);
-	check(!wait_change(&counts[8], 2, 30000), named(mode, "TSC deadline is disarmed by 0"));
+	check(!wait_change(&counts[8], 2, 150000), named(mode, "TSC deadline is disarmed by 0"));
 }
 
 static void test_halt(const char *mode)
