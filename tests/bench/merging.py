@@ -53,7 +53,8 @@ def bench_scanner():
     row("pages hashed again meanwhile", steady["pages_hashed"], None)
 
 
-def bench_writes():
+def write_figures():
+    """What bench.elf says of writes to merged pages."""
     text = guest("bench", "bench.elf", memory="32M", cmdline="writes", autostart="yes")
     with Machine("bench-writes", text, **OPTIONS) as m:
         m.wait_prompt(600)
@@ -63,7 +64,11 @@ def bench_writes():
             m.ok("ksm stop")
             begin_typed(m, "bench", rf"BENCH {last} \d+")
             m.ok("ksm run")
-        got = {key: int(value) for key, value in re.findall(r"BENCH (\S+) (\d+)", m.text())}
+        return {key: int(value) for key, value in re.findall(r"BENCH (\S+) (\d+)", m.text())}
+
+
+def bench_writes():
+    got = write_figures()
     title("A write to a page, instructions")
     row("merged with another", got.get("write-merged"), 6000)
     row("merged, nobody else uses it any more", got.get("write-merged-last"), 6000)

@@ -19,6 +19,7 @@ from harness.machine import LOGS, ROOT, SLOW, Failure, Machine, clean, linux
 
 from .debian import seconds, two_debians
 from .merging import ksm, passes, write_figures
+from .density import fill_host
 from .exits import EXITS, exit_figures
 from .report import Report, Row
 from .sched import over
@@ -140,17 +141,12 @@ def debian(quire, peer):
 
 def density(quire, peer):
     say("density: Quire")
-    quire["density"] = 0
-    text = "".join(linux(f"g{n}", autostart="no") for n in range(GUESTS_MOST))
-    with Machine("bench-density", text, **OPTIONS) as m:
+    names = [f"g{n}" for n in range(GUESTS_MOST)]
+    with Machine("bench-density", "".join(linux(name, autostart="no") for name in names), **OPTIONS) as m:
         m.wait_prompt(600)
-        try:
-            for n in range(GUESTS_MOST):
-                m.ok(f"start g{n}")
-                m.wait_ready(f"g{n}", deadline=240)
-                quire["density"] = n + 1
-        except Failure as e:
-            say(str(e).splitlines()[0])
+        ready, reason = fill_host(m, names, True)
+        quire["density"] = len(ready)
+        say(f"the next one: {reason}")
     say("density: KVM")
     peer["density"] = numbers(Peer("density").run(2400), "DENSITY").get("guests")
 
