@@ -37,7 +37,7 @@ def even(emulator):
     text = "".join(guest(f"w{w}", "busy.elf", memory="16M", autostart="no", cmdline="-", weight=w) for w in WEIGHTS)
     text += guest("half", "busy.elf", memory="16M", autostart="no", cmdline="-", cap=50)
     with Machine("sched-even", text, cpus=1, icount=True) as m:
-        m.wait_prompt(200)
+        m.wait_prompt(400)
         yield m
 
 
