@@ -347,6 +347,7 @@ struct guest_memory {
 	u64 wish;       /* bytes that the operator wants it to have, 0: all; kept until Quire ends */
 	u64 pressure;   /* the same of the host, while memory is short */
 	u64 target;     /* what the guest is asked for: the least of these */
+	u64 working_set; /* bytes of its own frames that it uses, by a sample while memory is short; else unknown */
 	struct memory_stats stats;
 };
 

@@ -14,6 +14,7 @@
 #include "kernel/log.h"
 #include "kernel/ring.h"
 #include "kernel/timer.h"
+#include "kernel/working_set.h"
 
 struct process;
 struct thread;
@@ -58,6 +59,7 @@ struct guest {
 	u64 memory_wish;           /* g: struct guest_memory's, bytes, 0: none */
 	u64 memory_pressure;       /* g: the same */
 	struct memory_stats stats; /* g: what it says of its memory in this run */
+	struct working_set working_set; /* the keeper's */
 	struct {
 		u32 percent;       /* a: 0: none */
 		struct timer timer;
@@ -115,6 +117,9 @@ void guest_set_memory_target(struct guest *g, u64 bytes); /* under memory pressu
 u64 guest_memory_target(struct guest *g);
 void guest_set_memory_stats(struct guest *g, const struct memory_stats *stats);
 void guest_memory(struct guest *g, struct guest_memory *memory);
+
+/* Looks which part of its memory it uses, if that is wanted now. */
+void guest_sample_memory(struct guest *g, bool wanted);
 
 /* ---- its place in the ledger (guest_ledger.c) ---- */
 

@@ -55,10 +55,30 @@ void guest_set_memory_stats(struct guest *g, const struct memory_stats *stats)
 	spin_unlock(&g->lock);
 }
 
+static u64 working_set(const struct guest *g)
+{
+	const struct working_set *w = &g->working_set;
+
+	if (!__atomic_load_n(&w->known, __ATOMIC_ACQUIRE))
+		return MEMORY_UNKNOWN;
+	return g->gmem.private_pages * __atomic_load_n(&w->used, __ATOMIC_RELAXED) / 1000 * PAGE_SIZE;
+}
+
 void guest_memory(struct guest *g, struct guest_memory *memory)
 {
 	spin_lock(&g->lock);
 	*memory = (struct guest_memory){ .memory = g->params.memory, .wish = g->memory_wish,
-					 .pressure = g->memory_pressure, .target = target_of(g), .stats = g->stats };
+					 .pressure = g->memory_pressure, .target = target_of(g),
+					 .working_set = working_set(g), .stats = g->stats };
+	spin_unlock(&g->lock);
+}
+
+void guest_sample_memory(struct guest *g, bool wanted)
+{
+	spin_lock(&g->lock);
+	if (!wanted || g->state != GUEST_RUNNING)
+		working_set_forget(&g->working_set);
+	else
+		working_set_sample(&g->gmem, &g->working_set);
 	spin_unlock(&g->lock);
 }

@@ -116,6 +116,7 @@ int guest_start(struct guest *g, const struct guest_params *params, struct admis
 	g->first_insn_clock = g->first_output_clock = 0;
 	g->ended_cycles = 0;
 	memset(&g->stats, 0, sizeof(g->stats));
+	memset(&g->working_set, 0, sizeof(g->working_set));
 	memset(&g->account, 0, sizeof(g->account));
 	error = build(g, params, &p);
 	if (error)

@@ -1,7 +1,8 @@
 /* Balloon targets under memory pressure: who gives how much.
  *
  * Each guest may have frames in proportion to memory-shares times its size, less if it has memory lying idle, which
- * counts four times (ESX's idle-memory tax of 75 %; OSDI 2002).  The common factor is found by halving, so that all
+ * counts four times (ESX's idle-memory tax of 75 %; OSDI 2002): by its working set, or while that is not known by
+ * what it says.  The common factor is found by halving, so that all
  * together have as much less as is wanted.  Nobody goes below memory-min or 35 % of its size, and whoever has less
  * than its part keeps it.  Only the keeper's thread calls here. */
 #include "kernel/guest.h"
@@ -24,11 +25,13 @@ static bool takes_part(const struct guest *g)
 	return g->state == GUEST_RUNNING && g->stats.driver && g->account.used;
 }
 
-/* In permille of what it has; what the guest does not say is not idle. */
+/* In permille of what it has; what is not known is not idle. */
 static u64 idle_permille(const struct guest *g)
 {
 	u64 unused = g->stats.values[MEMORY_UNUSED], used = g->account.used * PAGE_SIZE;
 
+	if (g->working_set.known)
+		return 1000 - g->working_set.used;
 	if (!g->stats.clock || unused == MEMORY_UNKNOWN)
 		return 0;
 	return MIN(unused, used) * 1000 / used;
@@ -81,11 +84,21 @@ static u64 sum_at(u64 factor)
 	return r.sum;
 }
 
+static void sample(struct guest *g, void *argument)
+{
+	const struct round *r = argument;
+
+	guest_sample_memory(g, r->set && takes_part(g));
+}
+
 void targets_set(u64 frames)
 {
 	struct round r = { .set = frames != 0 };
-	u64 all = sum_at(BIT(FACTOR_BITS)), left = all - MIN(frames, all);
+	u64 all, left;
 
+	guest_each(sample, &r);
+	all = sum_at(BIT(FACTOR_BITS));
+	left = all - MIN(frames, all);
 	for (u32 bit = FACTOR_BITS; r.set && bit-- > 0;)
 		if (sum_at(r.factor | BIT(bit)) <= left)
 			r.factor |= BIT(bit);

@@ -106,6 +106,14 @@ void fake_check_translations(void)
 	}
 }
 
+/* As the processor does when it translates, not when it has done so before. */
+static void set_accessed(u64 page)
+{
+	u32 level;
+
+	*table_find(fake_gmem.format, fake_gmem.root, page, &level) |= fake_gmem.format->accessed;
+}
+
 /* The processor's walk with its cache; faults until the access goes through. */
 static u8 *reach(u64 gpa, bool write)
 {
@@ -117,6 +125,7 @@ static u8 *reach(u64 gpa, bool write)
 			assert_true(faults < 2);
 			assert_int_equal(gmem_fault(&fake_gmem, gpa, write), 0);
 		}
+		set_accessed(page);
 		*t = (struct translation){ page + 1, entry & TABLE_ADDRESS, entry & 2 };
 	}
 	return (u8 *)t->frame + gpa % PAGE_SIZE;

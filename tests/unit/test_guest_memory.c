@@ -16,6 +16,19 @@
 static struct guest g;
 static struct process process;
 static u32 raised;
+static u32 sampled, forgotten;
+
+void working_set_sample(struct gmem *m, struct working_set *w)
+{
+	sampled++;
+	*w = (struct working_set){ .known = true, .used = 250 };
+}
+
+void working_set_forget(struct working_set *w)
+{
+	forgotten++;
+	w->known = false;
+}
 
 void process_raise(struct process *p, u32 events)
 {
@@ -85,12 +98,34 @@ static void no_balloon_is_larger_than_its_guest(void **state)
 	assert_int_equal(memory.target, 128 * MIB); /* its words change nothing else */
 }
 
+static void only_a_running_guest_is_sampled(void **state)
+{
+	struct guest_memory memory;
+
+	sampled = forgotten = 0;
+	guest_memory(&g, &memory);
+	assert_true(memory.working_set == MEMORY_UNKNOWN);
+	g.state = GUEST_RUNNING;
+	g.gmem.private_pages = 1000;
+	guest_sample_memory(&g, true);
+	guest_memory(&g, &memory);
+	assert_int_equal(memory.working_set, 250 * PAGE_SIZE);
+	guest_sample_memory(&g, false); /* the pressure is over */
+	guest_memory(&g, &memory);
+	assert_true(memory.working_set == MEMORY_UNKNOWN);
+	g.state = GUEST_DYING;
+	guest_sample_memory(&g, true);
+	assert_int_equal(sampled, 1);
+	assert_int_equal(forgotten, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(least_wish_counts, setup),
 		cmocka_unit_test_setup(wishes_are_kept_without_a_process, setup),
 		cmocka_unit_test_setup(no_balloon_is_larger_than_its_guest, setup),
+		cmocka_unit_test_setup(only_a_running_guest_is_sampled, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

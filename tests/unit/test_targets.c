@@ -23,6 +23,11 @@ void guest_set_memory_target(struct guest *g, u64 bytes)
 	g->memory_pressure = bytes;
 }
 
+void guest_sample_memory(struct guest *g, bool wanted)
+{
+	g->working_set.count += wanted;
+}
+
 void log_print(u32 level, const char *format, ...)
 {
 }
@@ -82,6 +87,22 @@ static void test_idle_memory_is_taxed(void **state)
 	assert_int_equal(pages(3), 0);
 }
 
+static void test_what_is_used_goes_before_what_is_said(void **state)
+{
+	guests[1].working_set = (struct working_set){ .known = true, .used = 1000 };
+	guests[2].working_set = (struct working_set){ .known = true, .used = 500 };
+	for (u32 i = 1; i <= 2; i++) {
+		guests[i].stats.clock = 1;
+		guests[i].stats.values[MEMORY_UNUSED] = (i == 1 ? 8000 : 0) * PAGE_SIZE;
+	}
+	guests[3].state = GUEST_PAUSED;
+	targets_set(4000);
+	assert_in_range(pages(2), 3999, 4001);
+	assert_int_equal(pages(1), 0);
+	assert_int_equal(guests[2].working_set.count, 1); /* sampled each time, who takes part */
+	assert_int_equal(guests[3].working_set.count, 0);
+}
+
 static void test_bounds(void **state)
 {
 	guests[0].account.min = 7500;
@@ -110,6 +131,7 @@ int main(void)
 		cmocka_unit_test_setup(test_by_shares, setup),
 		cmocka_unit_test_setup(test_who_has_little_keeps_it, setup),
 		cmocka_unit_test_setup(test_idle_memory_is_taxed, setup),
+		cmocka_unit_test_setup(test_what_is_used_goes_before_what_is_said, setup),
 		cmocka_unit_test_setup(test_bounds, setup),
 		cmocka_unit_test_setup(test_shared_pages_are_memory_too, setup),
 	};

@@ -162,6 +162,7 @@ void commands_dommemstat(int argc, char **argv)
 	fact_size("target", memory.target);
 	show_values(&memory.stats);
 	fact_size("rss", info.memory_used);
+	fact_size("working_set", memory.working_set);
 	fact_size("inflated", memory.stats.inflated);
 	fact_size("reported", memory.stats.reported);
 }
