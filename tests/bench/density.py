@@ -1,6 +1,6 @@
 """How many Debian guests a host holds.  (Nothing here is measured in time, so it is not emulated time.)"""
 from harness import optimum
-from harness.machine import Failure, Machine, linux
+from harness.machine import Machine, linux
 
 from .merging import passes, tables
 from .table import row, title
@@ -8,7 +8,7 @@ from .table import row, title
 HOST = 1024     # MiB
 GUESTS = 40     # of 128 MiB, at most
 SAMPLE = 8      # of them, whose pages are counted
-TRIES = 3       # with two of the scanner's passes between them
+TRIES = 3       # with four of the scanner's passes between them
 
 
 def split(m, names):
@@ -22,6 +22,8 @@ def split(m, names):
 
 
 def answers(m, names):
+    """All of them run and answer, once the one that did not fit is gone."""
+    m.poll(lambda: m.states(), lambda states: all(states[name] == "running" for name in names), 200, "all to run")
     for name in names:
         m.run_shell(name, "true", 120)
 
@@ -37,28 +39,33 @@ def settle(m):
 def reaches_shell(m, name, merging):
     """Or does it wait for memory, however much is merged?"""
     for _ in range(TRIES):
-        try:
-            m.wait_ready(name, deadline=90)
+        m.poll(lambda: (m.states()[name] == "starved", ready(m, name)), any, 300, f"{name} to boot")
+        if ready(m, name):
             return True
-        except Failure:
-            if merging:
-                passes(m, 2)
+        if merging:
+            passes(m, 4)
     return False
+
+
+def ready(m, name):
+    with m.attach(name):
+        pass
+    return f"{name}# " in m.line.before
 
 
 def fill_host(m, names, merging):
     """Starts guests until one does not reach its shell; returns those that did, and what kept the next one out."""
-    ready = []
-    for name in names:
+    for i, name in enumerate(names):
         refusal = [line for line in m.monitor(f"start {name}") if line.startswith("error:")]
         if refusal:
-            return ready, refusal[0]
+            return names[:i], refusal[0]
         if not reaches_shell(m, name, merging):
-            return ready, f"{name} is {m.states()[name]}"
-        ready.append(name)
-        if merging:
+            reason = [line for line in m.ok("dmesg") if f"{name}: waits for memory" in line][-1]
+            m.destroy(name)
+            return names[:i], reason.split("warn: ")[-1]
+        if merging and m.free() < HOST / 3 * (1 << 20):
             settle(m)
-    return ready, "there are no more guests to start"
+    return names, "there are no more guests to start"
 
 
 def bench_density():
@@ -69,16 +76,16 @@ def bench_density():
         with Machine(f"bench-density-{'on' if merging else 'off'}", text, memory=HOST) as m:
             m.wait_prompt(600)
             m.ok("ksm set interval 500" if merging else "ksm stop")
-            fixed = m.freecell()["total"] - m.free()
-            ready, reason = fill_host(m, names, merging)
-            answers(m, ready)
+            cells = m.freecell()
+            room = cells["free"] + cells["files"]  # guests map the files' pages: they count as shared
+            there, reason = fill_host(m, names, merging)
+            answers(m, there)
             if merging:
-                shared, unique = split(m, ready[:SAMPLE])
-                page = optimum.PAGE / (1 << 20)
-                fit = (HOST - fixed / (1 << 20) - shared * page) / (unique * page)
-                row("shared by all, MiB", round(shared * page, 1), None)
-                row("unique in each, MiB", round(unique * page, 1), None)
+                shared, unique = split(m, there[:SAMPLE])
+                fit = (room / optimum.PAGE - shared) / unique
+                row("shared by all, MiB", round(shared * optimum.PAGE / (1 << 20), 1), None)
+                row("unique in each, MiB", round(unique * optimum.PAGE / (1 << 20), 1), None)
                 row("fit by that", round(fit, 1), None)
-            row(f"at their shells and answering, merging {'on' if merging else 'off'}", len(ready),
+            row(f"at their shells and answering, merging {'on' if merging else 'off'}", len(there),
                 round(0.95 * fit, 1) if merging else None, least=True)
             print(f"    the next one: {reason}")
