@@ -1,6 +1,6 @@
 """`make bench`: prints what Quire costs beside the goals of its issues; it never fails for a figure.
 
-PARTS chooses: exits, debian, sched, smp, merging, density.
+PARTS chooses: exits, debian, sched, ipi, smp, merging, density.
 """
 import sys
 
@@ -9,9 +9,9 @@ from .density import bench_density
 from .exits import bench_exits
 from .merging import bench_merging
 from .sched import bench_sched
-from .smp import bench_smp
+from .smp import bench_ipi, bench_smp
 
-PARTS = {"exits": bench_exits, "debian": bench_linux, "sched": bench_sched, "smp": bench_smp,
+PARTS = {"exits": bench_exits, "debian": bench_linux, "sched": bench_sched, "ipi": bench_ipi, "smp": bench_smp,
          "merging": bench_merging, "density": bench_density}
 
 for name in sys.argv[1:] or PARTS:
