@@ -50,8 +50,8 @@ def bench_ipi():
 
 def word(m, name, address):
     """A guest's 8 bytes at a physical address."""
-    line = next(line for line in m.ok(f"dumpmem {name} 0x{address} 8") if ":" in line)
-    return int.from_bytes(bytes.fromhex("".join(re.findall(r"\b[0-9a-f]{2}\b", line.partition(":")[2])[:8])), "little")
+    line = next(line for line in m.ok(f"dumpmem {name} 0x{address} 8") if re.match("[0-9a-f]{12}  ", line))
+    return int.from_bytes(bytes.fromhex("".join(line.split()[1:9])), "little")
 
 
 def rounds(m, names, seconds):
