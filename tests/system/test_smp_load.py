@@ -96,7 +96,6 @@ def check_clock(name, before, after):
     assert abs(guest - host) < 1e-4 * passed + ERROR, (guest, host, passed)
 
 
-@pytest.mark.on("bochs-vmx", long=True)
 @pytest.mark.deadline(400)
 def test_a_minute_of_work(machine):
     load(machine, 60)
