@@ -285,8 +285,9 @@ bool vcpu_code_is(const struct vcpu *v, u8 first, u8 second)
 	u64 offset = rip - f->rip_page;
 	const u8 *at = f->host + offset;
 
-	return offset < PAGE_SIZE - 1 && f->generation == v->guest->gmem.generation && f->host && at[0] == first &&
-	       at[1] == second;
+	if (offset >= PAGE_SIZE - 1 || f->generation != v->guest->gmem.generation || !f->host)
+		return false;
+	return at[0] == first && at[1] == second;
 }
 
 /* ---- what cpuid.c, msr.c and lapic.c need ---- */

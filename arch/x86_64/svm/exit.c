@@ -95,7 +95,7 @@ static void decode_exception(const struct vmcb *b, struct virt_exit *e)
 					    .error = rdpmc ? 0 : (u32)b->exit_info1 };
 }
 
-void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *e)
+int svm_take_exit(struct virt_vcpu *v, struct virt_exit *e)
 {
 	const struct vmcb *b = v->vmcb;
 	u64 code = b->exit_code;
@@ -128,7 +128,14 @@ void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *e)
 	case REASON_EXCEPTION:
 		decode_exception(b, e);
 		break;
+	case REASON_DR:
+		if (!v->dr_loaded)
+			svm_dr_load(v);
+		break;
+	case REASON_OTHER:
+		return code == SVM_INVALID ? ERR_STATE : 0;
 	default:
 		break;
 	}
+	return 0;
 }

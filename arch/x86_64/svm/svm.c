@@ -290,10 +290,7 @@ static int run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flu
 	b->event_inject = 0;
 	if (v->nmi_masked)
 		follow_iret(v);
-	svm_decode_exit(v, exit);
-	if (exit->reason == REASON_DR && !v->dr_loaded)
-		svm_dr_load(v);
-	return exit->code == SVM_INVALID ? ERR_STATE : 0;
+	return svm_take_exit(v, exit);
 }
 
 static void single_step(struct virt_vcpu *v, struct virt_event *e)

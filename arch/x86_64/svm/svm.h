@@ -28,8 +28,8 @@ struct svm_features { /* CPUID Fn8000_000A */
 
 extern struct svm_features svm_features;
 
-/* Decodes the VMCB's exit into *exit (exit.c). */
-void svm_decode_exit(struct virt_vcpu *v, struct virt_exit *exit);
+/* Decodes the VMCB's exit into *exit, and loads the debug registers that it is about (exit.c).  0 or ERR_STATE. */
+int svm_take_exit(struct virt_vcpu *v, struct virt_exit *exit);
 
 /* Registers (state.c): virt_ops' get and set, and DR0-3. */
 void svm_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);
