@@ -10,8 +10,8 @@ import pytest
 from harness import fill
 from harness.machine import Machine, guest
 
-HOST = 160          # MiB
-SIZE = 40           # MiB of each guest
+HOST = 256          # MiB
+SIZE = 48           # MiB of each guest
 GUESTS = HOST * 3 // SIZE
 NAMES = [f"g{n}" for n in range(1, GUESTS + 1)]
 SETTLED = 4         # passes by which all is merged that is quiet
@@ -65,7 +65,8 @@ def one_round(machine):
                                             "pressure low: guests that ask", f"{starved}: waits for memory")]
     assert order == sorted(order) and order[0] >= 0, text
     assert machine.states()[starved] == "starved"
-    assert [machine.states()[name] for name in filled] == ["running"] * len(filled)
+    # (one may wait for a moment: it wrote to a page that had just been merged)
+    machine.poll(machine.states, lambda states: all(states[name] == "running" for name in filled), 60, "the others to run")
     fill.goes_on(machine, filled[0])
     fill.goes_on(machine, filled[-1])
     machine.destroy(filled[-1])
