@@ -66,7 +66,8 @@ def one_round(machine):
     assert order == sorted(order) and order[0] >= 0, text
     assert machine.states()[starved] == "starved"
     # (one may wait for a moment: it wrote to a page that had just been merged)
-    machine.poll(machine.states, lambda states: all(states[name] == "running" for name in filled), 60, "the others to run")
+    machine.poll(machine.states, lambda states: all(states[name] == "running" for name in filled), 60,
+                 "the others to run")
     fill.goes_on(machine, filled[0])
     fill.goes_on(machine, filled[-1])
     machine.destroy(filled[-1])
