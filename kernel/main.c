@@ -117,7 +117,8 @@ static void start_virtualization(const struct boot_info *info)
 	cpuid_init(cpuid, fpu_xcr0());
 	barrier_init(info->options.mitigations);
 	host_info_init(info, features);
-	log_info("%s: %s; between guests: %s", virt->name, features, barrier_names());
+	log_info("%s: %s", virt->name, features);
+	log_info("forgotten between guests: %s", barrier_names());
 }
 
 /* What boot/ had to complain about, for dmesg. */

@@ -88,3 +88,15 @@ def test_linux_without_all_of_vmx():
 @pytest.mark.parametrize("option", VMX)
 def test_linux_without_a_feature_of_vmx(option):
     linux_runs([option])
+
+
+@pytest.mark.on("bochs-vmx", only=True)
+def test_barriers_between_guests():
+    """Ice Lake has an IBPB: two guests take turns on one CPU with it."""
+    text = "".join(guest(name, "busy.elf", memory="16M", autostart="yes") for name in ("a", "b"))
+    with Machine("barriers", text, cpus=1, cpu="corei7_icelake_u") as m:
+        m.wait_prompt(90)
+        assert "Between guests    ibpb" in m.ok("nodeinfo")
+        for name in ("a", "b"):
+            with m.attach(name) as console:
+                console.wait_for("TICK 2", 30)
