@@ -1,9 +1,11 @@
 """Quire beside Linux's KVM with QEMU: the same guests on the same emulated machine, first under one, then the other.
 
 Both run under -icount: a figure is a count of emulated instructions or nanoseconds, the same on every computer.
-Arguments choose parts; without any all are measured and docs/bench.md is written.
+Arguments choose parts, otherwise all are measured.  Once each has been, docs/bench.md is written from the last
+figures of all.
 """
 import datetime
+import json
 import os
 import re
 import subprocess
@@ -25,6 +27,7 @@ from .report import Report, Row
 from .sched import over
 from .table import OPTIONS
 
+MEASURED = os.path.join(ROOT, "build", "peers.json")
 INITRAMFS = os.path.join(ROOT, "build", "peer.cpio")
 MEMORY = 1024
 TENTH = {"cpuid", "rdmsr-intercepted", "hypercall", "x2apic-tpr-read", "x2apic-tpr-write", "x2apic-eoi"}
@@ -176,35 +179,65 @@ def command(*words):
     return subprocess.run(words, capture_output=True, text=True, cwd=ROOT).stdout.strip()
 
 
-def facts(peer, took):
+def facts(measured):
     """What a reader needs to judge the figures, and to repeat them."""
     arguments = Peer("JOBS").emulator.arguments
     options = " ".join(word.replace(ROOT + "/", "") if " " not in word else f'"{word}"' for word in arguments)
-    model = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo").read())
-    when = datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
-    return [f"Measured {when} by `make bench-peers` in {took / 60:.0f} minutes, on {os.cpu_count()} CPUs of "
-            f"{model.group(1) if model else 'unknown kind'}; Quire at commit "
-            f"{command('git', 'describe', '--tags', '--always', '--dirty')}.",
+    versions = {line for part in measured.values() for line in part["versions"]}
+    parts = "; ".join(f"{name} {part['when']} in {part['minutes']:.0f} minutes at {part['commit']}"
+                      for name, part in measured.items())
+    return [f"Measured by `make bench-peers`, on {os.cpu_count()} CPUs of {processor()}: {parts}.",
             f"The machine: {command('qemu-system-x86_64', '--version').splitlines()[0]}, "
             "one instruction a nanosecond (`-icount shift=0`); Quire's starts from a disk by OVMF, Linux's so: "
             f"`{options}`.",
-            "The peer: " + "; ".join(peer.get("versions", [])) + ". Its guests are started by `vm` in "
-            "tests/bench/peer/init; Quire's by `guest` and `linux` in tests/harness/machine.py."]
+            f"The peer: {'; '.join(sorted(versions))}. Its guests are started by `vm` in tests/bench/peer/init; Quire's "
+            "by `guest` and `linux` in tests/harness/machine.py."]
+
+
+def processor():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        model = re.search(r"model name\s*: (.*)", f.read())
+    return model.group(1) if model else "unknown kind"
+
+
+def measure(part):
+    """The part's figures on both sides, with what tells when and of what they are."""
+    begin, quire, peer = time.monotonic(), {}, {}
+    part(quire, peer)
+    return {"quire": quire, "versions": peer.pop("versions", []), "peer": peer,
+            "minutes": (time.monotonic() - begin) / 60, "when": datetime.datetime.now().strftime("%Y-%m-%d %H:%M"),
+            "commit": command("git", "describe", "--tags", "--always", "--dirty")}
+
+
+def load():
+    """What was measured in this tree so far, by part."""
+    if not os.path.exists(MEASURED):
+        return {}
+    with open(MEASURED, encoding="utf-8") as f:
+        return json.load(f)
+
+
+def keep(measured):
+    with open(MEASURED, "w", encoding="utf-8") as f:
+        json.dump(measured, f, indent=1)
 
 
 PARTS = {"exits": exits, "writes": writes, "debian": debian, "scan": scan, "density": density}
 
 
 def main():
-    begin, quire, peer = time.monotonic(), {}, {}
+    measured = load()
     for name in sys.argv[1:] or PARTS:
         try:
-            PARTS[name](quire, peer)
+            measured[name] = measure(PARTS[name])
         except (Failure, KeyError) as e:  # what cannot be had does not hide the rest
             say(f"{name}: {e!r}")
-        report = Report(rows(quire, peer), facts(peer, time.monotonic() - begin))
+            continue
+        keep(measured)
+        report = Report(rows(*({key: value for part in measured.values() for key, value in part[side].items()}
+                               for side in ("quire", "peer"))), facts(measured))
         print(report.text())
-        if len(sys.argv) == 1:
+        if set(PARTS) <= set(measured):
             report.write(os.path.join(ROOT, "docs"))
 
 
