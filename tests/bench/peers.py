@@ -190,8 +190,8 @@ def facts(measured):
             f"The machine: {command('qemu-system-x86_64', '--version').splitlines()[0]}, "
             "one instruction a nanosecond (`-icount shift=0`); Quire's starts from a disk by OVMF, Linux's so: "
             f"`{options}`.",
-            f"The peer: {'; '.join(sorted(versions))}. Its guests are started by `vm` in tests/bench/peer/init; Quire's "
-            "by `guest` and `linux` in tests/harness/machine.py."]
+            f"The peer: {'; '.join(sorted(versions))}. Its guests are started by `vm` in tests/bench/peer/init; "
+            "Quire's by `guest` and `linux` in tests/harness/machine.py."]
 
 
 def processor():
