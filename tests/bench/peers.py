@@ -1,6 +1,7 @@
 """Quire beside Linux's KVM with QEMU: the same guests on the same emulated machine, first under one, then the other.
 
 Both run under -icount: a figure is a count of emulated instructions or nanoseconds, the same on every computer.
+(How many guests Quire holds is not measured in time, so that its machine runs as fast as it can.)
 Arguments choose parts, otherwise all are measured.  Once each has been, docs/bench.md is written from the last
 figures of all.
 """
@@ -21,7 +22,7 @@ from harness.machine import LOGS, ROOT, SLOW, Failure, Machine, clean, linux
 
 from .debian import seconds, two_debians
 from .merging import ksm, passes, write_figures
-from .density import fill_host
+from .density import GUESTS, answers, fill_host
 from .exits import EXITS, exit_figures
 from .report import Report, Row
 from .sched import over
@@ -34,7 +35,6 @@ TENTH = {"cpuid", "rdmsr-intercepted", "hypercall", "x2apic-tpr-read", "x2apic-t
 WRITES = [("write-merged", "write to a page merged with another"),
           ("write-merged-last", "the same, nobody else uses it any more")]
 NO_EXIT = {"cr3-load", "invlpg"}
-GUESTS_MOST = 40
 SCANNED = 4  # guests
 FIRST = 2    # passes until a page is known: looked at and hashed, by either
 SETTLE = 30  # seconds of emulated time; the peer's script has its own
@@ -145,11 +145,13 @@ def debian(quire, peer):
 
 def density(quire, peer):
     say("density: Quire")
-    names = [f"g{n}" for n in range(GUESTS_MOST)]
-    with Machine("bench-density", "".join(linux(name, autostart="no") for name in names), **OPTIONS) as m:
+    names = [f"g{n}" for n in range(GUESTS)]
+    with Machine("bench-density", "".join(linux(name, autostart="no") for name in names), memory=MEMORY) as m:
         m.wait_prompt(600)
-        ready, reason = fill_host(m, names, True)
-        quire["density"] = len(ready)
+        m.ok("ksm set interval 500")
+        there, reason = fill_host(m, names, True)
+        answers(m, there)
+        quire["density"] = len(there)
         say(f"the next one: {reason}")
     say("density: KVM")
     peer["density"] = numbers(Peer("density").run(2400), "DENSITY").get("guests")
