@@ -211,31 +211,29 @@ def measure(part):
             "commit": command("git", "describe", "--tags", "--always", "--dirty")}
 
 
-def load():
-    """What was measured in this tree so far, by part."""
-    if not os.path.exists(MEASURED):
-        return {}
-    with open(MEASURED, encoding="utf-8") as f:
-        return json.load(f)
-
-
-def keep(measured):
+def keep(name, part):
+    """Adds the part to what was measured in this tree so far, and returns it all."""
+    measured = {}
+    if os.path.exists(MEASURED):
+        with open(MEASURED, encoding="utf-8") as f:
+            measured = json.load(f)
+    measured[name] = part
     with open(MEASURED, "w", encoding="utf-8") as f:
         json.dump(measured, f, indent=1)
+    return {name: measured[name] for name in PARTS if name in measured}
 
 
 PARTS = {"exits": exits, "writes": writes, "debian": debian, "scan": scan, "density": density}
 
 
 def main():
-    measured = load()
     for name in sys.argv[1:] or PARTS:
         try:
-            measured[name] = measure(PARTS[name])
+            part = measure(PARTS[name])
         except (Failure, KeyError) as e:  # what cannot be had does not hide the rest
             say(f"{name}: {e!r}")
             continue
-        keep(measured)
+        measured = keep(name, part)
         report = Report(rows(*({key: value for part in measured.values() for key, value in part[side].items()}
                                for side in ("quire", "peer"))), facts(measured))
         print(report.text())
