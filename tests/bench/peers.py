@@ -2,8 +2,7 @@
 
 Both run under -icount: a figure is a count of emulated instructions or nanoseconds, the same on every computer.
 (How many guests Quire holds is not measured in time, so that its machine runs as fast as it can.)
-Arguments choose parts, otherwise all are measured.  Once each has been, docs/bench.md is written from the last
-figures of all.
+Arguments choose parts, otherwise all are measured.  docs/bench.md is written from the last figures of each.
 """
 import datetime
 import json
@@ -188,7 +187,8 @@ def facts(measured):
     versions = {line for part in measured.values() for line in part["versions"]}
     parts = "; ".join(f"{name} {part['when']} in {part['minutes']:.0f} minutes at {part['commit']}"
                       for name, part in measured.items())
-    return [f"Measured by `make bench-peers`, on {os.cpu_count()} CPUs of {processor()}: {parts}.",
+    return [f"Measured by `make bench-peers`, on {os.cpu_count()} CPUs of {processor()}: {parts}. Not yet: "
+            f"{', '.join(name for name in PARTS if name not in measured) or 'nothing'}.",
             f"The machine: {command('qemu-system-x86_64', '--version').splitlines()[0]}, "
             "one instruction a nanosecond (`-icount shift=0`); Quire's starts from a disk by OVMF, Linux's so: "
             f"`{options}`.",
@@ -226,6 +226,14 @@ def keep(name, part):
 PARTS = {"exits": exits, "writes": writes, "debian": debian, "scan": scan, "density": density}
 
 
+def tell(measured):
+    quire, peer = ({key: value for part in measured.values() for key, value in part[side].items()}
+                   for side in ("quire", "peer"))
+    report = Report(rows(quire, peer), facts(measured))
+    print(report.text())
+    report.write(os.path.join(ROOT, "docs"))
+
+
 def main():
     for name in sys.argv[1:] or PARTS:
         try:
@@ -233,12 +241,7 @@ def main():
         except (Failure, KeyError) as e:  # what cannot be had does not hide the rest
             say(f"{name}: {e!r}")
             continue
-        measured = keep(name, part)
-        report = Report(rows(*({key: value for part in measured.values() for key, value in part[side].items()}
-                               for side in ("quire", "peer"))), facts(measured))
-        print(report.text())
-        if set(PARTS) <= set(measured):
-            report.write(os.path.join(ROOT, "docs"))
+        tell(keep(name, part))
 
 
 if __name__ == "__main__":
