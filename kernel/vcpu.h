@@ -146,7 +146,7 @@ bool vcpu_code_is(const struct vcpu *v, u8 first, u8 second);
 
 /* ---- the processor's identity and MSRs: cpuid.c, msr.c ---- */
 
-/* CPUID as v's guest sees it; in and out in the four registers. */
+/* CPUID as v's guest sees it. */
 struct cpuid cpuid_guest(const struct vcpu *v, u32 leaf, u32 subleaf);
 
 /* Bits that the guest may set: from the same policy as CPUID. */

@@ -7,7 +7,7 @@ from harness.machine import Machine, guest
 
 from .table import OPTIONS
 
-# bench.elf's name, what it is, our goal; Linux's KVM beside it is bench_peers.py's
+# bench.elf's name, what it is, our goal; Linux's KVM beside it is peers.py's
 EXITS = [
     ("cpuid", "CPUID", 300),
     ("cpuid-traced", "CPUID while a trace runs", None),

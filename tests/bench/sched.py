@@ -45,6 +45,13 @@ def bench_idle(m, name, what):
     row("    its part of a CPU, %", round(100 * idle["cpu"] / idle["clock"], 3), 0.1)
 
 
+def row_of_shares(m):
+    """Of the guests w64 to w1024, which burn."""
+    ran = {w: n["cpu"] / n["clock"] for w, n in zip(WEIGHTS, over(m, [f"w{w}" for w in WEIGHTS], 10).values())}
+    worst = max(abs(ran[w] * sum(WEIGHTS) / w / sum(ran.values()) - 1) for w in WEIGHTS)
+    row("eight of weight 64 to 1024, 10 s: worst off its share, %", round(100 * worst, 2), 1)
+
+
 def bench_sched():
     """On one CPU: with two, icount runs them in turns and a machine takes minutes."""
     text = "".join(guest(f"w{w}", "busy.elf", memory="16M", autostart="no", cmdline="-", weight=w) for w in WEIGHTS)
@@ -75,6 +82,4 @@ def bench_sched():
             m.destroy(name)
         for w in WEIGHTS:
             m.ok(f"start w{w}")
-        ran = {w: n["cpu"] / n["clock"] for w, n in zip(WEIGHTS, over(m, [f"w{w}" for w in WEIGHTS], 10).values())}
-        worst = max(abs(ran[w] * sum(WEIGHTS) / w / sum(ran.values()) - 1) for w in WEIGHTS)
-        row("eight of weight 64 to 1024, 10 s: worst off its share, %", round(100 * worst, 2), 1)
+        row_of_shares(m)

@@ -9,7 +9,7 @@ import time
 from harness.bochs import BochsVmx
 from harness.machine import Machine, guest
 
-from .sched import WEIGHTS, over, stats
+from .sched import WEIGHTS, over, row_of_shares, stats
 from .table import OPTIONS, row, title
 
 LOCKS = [f"lock{i}" for i in range(4)]
@@ -91,9 +91,7 @@ def bench_fair(m):
     for w in WEIGHTS:
         m.ok(f"start w{w}")
     over(m, ["w64"], 1)
-    ran = {w: n["cpu"] / n["clock"] for w, n in zip(WEIGHTS, over(m, [f"w{w}" for w in WEIGHTS], 10).values())}
-    worst = max(abs(ran[w] * sum(WEIGHTS) / w / sum(ran.values()) - 1) for w in WEIGHTS)
-    row("eight of weight 64 to 1024, 10 s: worst off its share, %", round(100 * worst, 2), 1)
+    row_of_shares(m)
     for w in WEIGHTS:
         m.destroy(f"w{w}")
 

@@ -9,7 +9,6 @@ from harness.machine import Machine, guest
 HOST = 256          # MiB
 SIZE = 48           # MiB of each guest; together three times the host's memory
 GUESTS = HOST * 3 // SIZE
-WARM = 256 << 10    # the kernel keeps some small objects for the next time
 
 
 def names():
@@ -74,8 +73,7 @@ def one_round(machine):
     # nobody ended, nobody overtook: what is left over lets them run for a moment, and is not enough for any
     machine.poll(machine.states, lambda now: all(now[name] == "starved" for name in rest[1:]), 60, "all others to wait")
     assert not any(fill.filled(machine, name) for name in rest[1:])
-    fill.destroy_all(machine, names())
-    machine.poll(machine.free, lambda now: now >= free - WARM, 10, f"{free} bytes free again")
+    fill.end_round(machine, names(), free)
 
 
 def test_admission(machine):

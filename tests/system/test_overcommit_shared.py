@@ -15,7 +15,6 @@ SIZE = 48           # MiB of each guest
 GUESTS = HOST * 3 // SIZE
 NAMES = [f"g{n}" for n in range(1, GUESTS + 1)]
 SETTLED = 4         # passes by which all is merged that is quiet
-WARM = 256 << 10    # the kernel keeps some small objects for the next time
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +74,7 @@ def one_round(machine):
     assert any(f"{starved}: goes on" in line for line in machine.ok("dmesg"))
     for name in filled[:-1] + [starved]:
         fill.goes_on(machine, name)
-    fill.destroy_all(machine, NAMES)
-    machine.poll(machine.free, lambda now: now >= free - WARM, 10, f"{free} bytes free again")
+    fill.end_round(machine, NAMES, free)
 
 
 @pytest.mark.deadline(900)
