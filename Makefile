@@ -19,7 +19,7 @@ LIBSRC := $(sort $(wildcard vmm/lib/*.c kernel/lib/*.c))
 MACHINESRC := $(LIBSRC) $(sort $(wildcard vmm/machine/*.c))
 MONITORSRC := $(LIBSRC) $(sort $(wildcard vmm/monitor/*.c))
 
-include drivers/drivers.mk vmm/vmm.mk
+include drivers/drivers.mk kernel/kernel.mk vmm/vmm.mk
 KOBJ := $(KSRC:%.c=$(B)/k/%.o) $(KASM:%.asm=$(B)/k/%.asm.o) $(DRIVERS_OBJ)
 MACHINEOBJ := $(MACHINESRC:%.c=$(B)/u/%.o) $(MACHINE_EXTRA)
 MONITOROBJ := $(MONITORSRC:%.c=$(B)/u/%.o)

@@ -22,6 +22,7 @@ enum frame_kind {
 	FRAME_GUEST,    /* guest RAM */
 	FRAME_FILE,     /* loaded files */
 	FRAME_MERGED,   /* guest RAM that several pages share: merge_frame.h */
+	FRAME_COMPRESSED, /* guest RAM that is compressed: zstore.h */
 	FRAME_KINDS,
 };
 

@@ -53,9 +53,9 @@ $(B)/clang/%.ok: %
 	@mkdir -p $(@D)
 	$(Q)clang $(KFLAGS) -fsyntax-only -MMD -MP -MF $(@:.ok=.d) -MT $@ $< && touch $@
 
-unit: setup
+unit: setup $(LZ4)
 	@$(PYTHON) tests/unit.py
-check test test-long: setup
+check test test-long: setup $(LZ4)
 	@$(PYTHON) tests/run.py $@
 bench: setup all guests
 	@PYTHONPATH=tests $(PYTHON) -m bench $(PARTS)
