@@ -37,7 +37,7 @@ void acpi_read_power(const struct acpi *acpi, struct boot_info *info);      /* F
 void acpi_read_hpet(const struct acpi *acpi, struct boot_info *info);
 void acpi_read_interrupts(const struct acpi *acpi, struct boot_info *info); /* MADT: IOAPIC, ISA interrupts */
 void acpi_read_cpus(const struct acpi *acpi, struct boot_info *info);       /* MADT; cpus[0] is there */
-void acpi_read_nodes(const struct acpi *acpi, struct boot_info *info);      /* SRAT; ranges are there */
+void acpi_read_nodes(const struct acpi *acpi, struct boot_info *info);      /* SRAT; ranges and cpus are there */
 bool acpi_read_serial(const struct acpi *acpi, struct acpi_serial *serial); /* SPCR; false: none known */
 
 #endif

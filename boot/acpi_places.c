@@ -1,4 +1,4 @@
-/* Where things are: the serial console (SPCR) and memory's NUMA nodes (SRAT, ACPI 6.5 §5.2.16). */
+/* Where things are: the serial console (SPCR) and the NUMA nodes of memory and CPUs (SRAT, ACPI 6.5 §5.2.16). */
 #include "boot/acpi.h"
 
 #include "boot/ranges.h"
@@ -11,9 +11,13 @@
 #define ACCESS_DWORD 3
 
 #define SRAT_ENTRIES 48
+#define ENTRY_LAPIC 0
+#define ENTRY_LAPIC_SIZE 16
 #define ENTRY_MEMORY 1
 #define ENTRY_MEMORY_SIZE 40
-#define MEMORY_ENABLED 1
+#define ENTRY_X2APIC 2
+#define ENTRY_X2APIC_SIZE 24
+#define ENTRY_ENABLED 1
 #define NODES_MAX 256
 
 bool acpi_read_serial(const struct acpi *acpi, struct acpi_serial *serial)
@@ -54,6 +58,13 @@ static u32 node_of(u32 domain, u32 domains[NODES_MAX], u32 *count)
 	return node < NODES_MAX ? node : 0;
 }
 
+static void set_cpu_node(struct boot_info *info, u32 apic_id, u32 node)
+{
+	for (u32 i = 0; i < info->cpu_count; i++)
+		if (info->cpus[i].apic_id == apic_id)
+			info->cpus[i].node = node;
+}
+
 void acpi_read_nodes(const struct acpi *acpi, struct boot_info *info)
 {
 	u32 domains[NODES_MAX], count = 0, len;
@@ -62,12 +73,20 @@ void acpi_read_nodes(const struct acpi *acpi, struct boot_info *info)
 	if (!acpi_find(acpi, "SRAT", &srat))
 		return;
 	for (u32 at = SRAT_ENTRIES; at < srat.len && srat.len - at >= 2; at += len) {
-		len = acpi_field(&srat, at + 1, 1);
+		struct acpi_table e = { srat.at + at, acpi_field(&srat, at + 1, 1) };
+		u32 type = acpi_field(&srat, at, 1);
+
+		len = e.len;
 		if (len < 2 || len > srat.len - at)
 			return;
-		if (acpi_field(&srat, at, 1) == ENTRY_MEMORY && len >= ENTRY_MEMORY_SIZE &&
-		    (acpi_field(&srat, at + 28, 4) & MEMORY_ENABLED))
-			ranges_set_node(info, acpi_field(&srat, at + 8, 8), acpi_field(&srat, at + 16, 8),
-					node_of(acpi_field(&srat, at + 2, 4), domains, &count));
+		if (type == ENTRY_MEMORY && len >= ENTRY_MEMORY_SIZE && (acpi_field(&e, 28, 4) & ENTRY_ENABLED))
+			ranges_set_node(info, acpi_field(&e, 8, 8), acpi_field(&e, 16, 8),
+					node_of(acpi_field(&e, 2, 4), domains, &count));
+		if (type == ENTRY_LAPIC && len >= ENTRY_LAPIC_SIZE && (acpi_field(&e, 4, 4) & ENTRY_ENABLED))
+			set_cpu_node(info, acpi_field(&e, 3, 1),
+				     node_of(acpi_field(&e, 2, 1) | acpi_field(&e, 9, 3) << 8, domains, &count));
+		if (type == ENTRY_X2APIC && len >= ENTRY_X2APIC_SIZE && (acpi_field(&e, 12, 4) & ENTRY_ENABLED))
+			set_cpu_node(info, acpi_field(&e, 8, 4),
+				     node_of(acpi_field(&e, 4, 4), domains, &count));
 	}
 }

@@ -11,7 +11,7 @@ void platform_init(struct boot_info *info);
 /* Fills info->cpus: this one first, then MADT's, or without ACPI those of the firmware's MP services. */
 void platform_read_cpus(struct boot_info *info);
 
-/* Marks info->ranges with their NUMA nodes; legal after the firmware was left. */
+/* Marks info->ranges and info->cpus with their NUMA nodes; legal after the firmware was left. */
 void platform_read_nodes(struct boot_info *info);
 
 /* The UART that SPCR names. */

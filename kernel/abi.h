@@ -439,6 +439,8 @@ struct trace_record {
 
 struct cpu_info {
 	u32 apic_id;
+	u32 core, cache, package, node; /* CPUs with an equal number share it: its threads, the last-level cache */
+	u32 guest;          /* number of the guest that has it for itself, 0: none */
 	u64 busy_ns, idle_ns;
 	u64 switches, interrupts; /* counts */
 	u32 ready;          /* threads that wait for this CPU */

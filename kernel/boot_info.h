@@ -32,6 +32,7 @@ struct boot_file {
 
 struct boot_cpu {
 	u32 apic_id;
+	u32 node;  /* NUMA node from SRAT, as boot_range's */
 	bool boot; /* the one that runs now; always cpus[0] */
 };
 

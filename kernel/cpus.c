@@ -2,6 +2,7 @@
 #include "kernel/cpus.h"
 
 #include "arch/x86_64/apic.h"
+#include "arch/x86_64/registers.h"
 #include "arch/x86_64/smp.h"
 #include "arch/x86_64/virt.h"
 #include "kernel/heap.h"
@@ -16,6 +17,8 @@
 static struct host_cpu boot_cpu;
 static u8 boot_stack[CPU_STACK_SIZE] __attribute__((aligned(CPU_STACK_SIZE)));
 
+static struct topology topology; /* as the boot CPU tells it: enough to know siblings before they run */
+
 static struct host_cpu *boot_list[1] = { &boot_cpu };
 
 void cpus_init_boot(const struct boot_info *info)
@@ -25,6 +28,8 @@ void cpus_init_boot(const struct boot_info *info)
 	boot_cpu.arch.stack_top = (u64)(boot_stack + sizeof(boot_stack));
 	cpu_init(&boot_cpu.arch);
 	sched_init(&boot_cpu);
+	topology_read(cpuid, &topology);
+	boot_cpu.place = topology_place(&topology, info->cpus[0].apic_id, info->cpus[0].node);
 	host_cpus = boot_list;
 	host_cpu_count = 1;
 }
@@ -33,8 +38,11 @@ void cpus_init_boot(const struct boot_info *info)
 static void arrive(void *argument)
 {
 	struct host_cpu *cpu = argument;
+	struct topology own;
 
 	cpu_init(&cpu->arch);
+	topology_read(cpuid, &own);
+	cpu->place = topology_place(&own, cpu->arch.apic_id, cpu->place.node);
 	sched_init(cpu);
 	apic_enable(&cpu->apic_timer);
 	if (virt->cpu_enable())
@@ -42,7 +50,7 @@ static void arrive(void *argument)
 	sched_loop(NULL);
 }
 
-static struct host_cpu *make(u32 index, u32 apic_id)
+static struct host_cpu *make(u32 index, const struct boot_cpu *boot)
 {
 	struct host_cpu *cpu = heap_alloc(sizeof(*cpu));
 	void *stack = heap_alloc(CPU_STACK_SIZE);
@@ -50,14 +58,16 @@ static struct host_cpu *make(u32 index, u32 apic_id)
 	if (!cpu || !stack)
 		return NULL;
 	cpu->arch.index = index;
-	cpu->arch.apic_id = apic_id;
+	cpu->arch.apic_id = boot->apic_id;
+	cpu->place = topology_place(&topology, boot->apic_id, boot->node);
 	cpu->arch.stack_top = (u64)stack + CPU_STACK_SIZE;
 	return cpu;
 }
 
-static void start(const struct boot_info *info, u32 apic_id)
+static void start(const struct boot_info *info, const struct boot_cpu *boot)
 {
-	struct host_cpu *cpu = make(host_cpu_count, apic_id);
+	struct host_cpu *cpu = make(host_cpu_count, boot);
+	u32 apic_id = boot->apic_id;
 	s64 skew = 0;
 
 	if (!cpu) {
@@ -91,6 +101,6 @@ void cpus_start(const struct boot_info *info)
 	}
 	host_cpus[0] = &boot_cpu;
 	for (u32 i = 1; i < limit; i++)
-		start(info, info->cpus[i].apic_id);
+		start(info, &info->cpus[i]);
 	(void)!space_set_exec(info->trampoline, PAGE_SIZE, false);
 }

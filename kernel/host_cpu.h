@@ -4,6 +4,7 @@
 
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/topology.h"
 #include "kernel/lib/list.h"
 #include "kernel/lock.h"
 #include "kernel/sched_queue.h"
@@ -14,6 +15,7 @@ struct vcpu;
 
 struct host_cpu {
 	struct cpu arch;         /* first: GS points at it */
+	struct cpu_place place;  /* c: known when it runs; before, a guess by the first CPU's answers */
 
 	struct spinlock queue_lock; /* LOCK_RUN_QUEUE */
 	struct sched_queue queue; /* q */

@@ -84,6 +84,10 @@ void host_info_cpu(u32 index, struct cpu_info *info)
 	u64 all = rdtsc() - cpu->started_at;
 
 	info->apic_id = cpu->arch.apic_id;
+	info->core = cpu->place.core;
+	info->cache = cpu->place.cache;
+	info->package = cpu->place.package;
+	info->node = cpu->place.node;
 	info->idle_ns = clock_duration_ns(cpu->idle_cycles);
 	info->busy_ns = clock_duration_ns(all - MIN(all, cpu->idle_cycles));
 	info->switches = cpu->switches;

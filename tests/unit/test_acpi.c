@@ -283,7 +283,7 @@ static void test_hpet_and_serial(void **state)
 
 static void test_nodes(void **state)
 {
-	u8 body[12 + 3 * 40] = { 0 };
+	u8 body[12 + 3 * 40 + 16 + 24 + 16] = { 0 }, *cpu = body + 12 + 3 * 40;
 
 	for (u64 i = 0; i < 3; i++) {
 		u8 *e = body + 12 + i * 40;
@@ -295,6 +295,14 @@ static void test_nodes(void **state)
 		put(e + 16, 0x100000, 8);
 		e[28] = 1;
 	}
+	memcpy(cpu, (u8[]){ 0, 16, 7, 4, 1 }, 5);                /* APIC ID 4, domain 7 */
+	memcpy(cpu + 16, (u8[]){ 2, 24, 0, 0, 9 }, 5);           /* x2APIC ID 100h, domain 9 */
+	put(cpu + 16 + 8, 0x100, 4);
+	put(cpu + 16 + 12, 1, 4);
+	memcpy(cpu + 16 + 24, (u8[]){ 0, 16, 9, 0, 0 }, 5);      /* APIC ID 0: not enabled */
+	info.cpu_count = 3;
+	for (u32 i = 0; i < 3; i++)
+		info.cpus[i] = (struct boot_cpu){ .apic_id = (u32[]){ 4, 0, 0x100 }[i] };
 	add_table("SRAT", body, sizeof(body));
 	finish(2);
 	ranges_paint(&info, 0, 0x400000, BOOT_RANGE_FREE);
@@ -303,6 +311,9 @@ static void test_nodes(void **state)
 	assert_int_equal(info.ranges[1].base, 0x100000);
 	assert_int_equal(info.ranges[1].node, 1);
 	assert_int_equal(info.ranges[2].node, 0);
+	assert_int_equal(info.cpus[0].node, 1);
+	assert_int_equal(info.cpus[1].node, 0);
+	assert_int_equal(info.cpus[2].node, 2);
 }
 
 /* Random damage, with the sums put right again, so that it reaches the parsers. */

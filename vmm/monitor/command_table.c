@@ -29,6 +29,10 @@
 	"CPU and READY are parts of one CPU's time, since the last table: running, and\n" \
 	"kept from running by others or by a cap. The first table is of the whole time.\n"
 
+#define CPUINFO_HELP \
+	"CPUs with the same number share that thing: a core's threads, the last-level\n" \
+	"cache, the package, the NUMA node. FOR says which guest has a CPU for itself.\n"
+
 #define SCHEDINFO_HELP \
 	"weight is 64 to 1024, against other guests' (256); cap is 0 to 6400, percent of\n" \
 	"a CPU for all processors of the guest together, 0 for none. Until it is off.\n"
@@ -107,7 +111,7 @@ const struct command command_table[] = {
 	{ "freecell", "", 0, 0, "who uses how much of the host's memory", NULL, commands_freecell },
 	{ "ksm", "[show|run|stop|unmerge|verify|matrix|set KEY VALUE]", 0, 3, "merging of equal pages",
 	  KSM_HELP, commands_ksm },
-	{ "cpuinfo", "", 0, 0, "the host's processors and their load", NULL, commands_cpuinfo },
+	{ "cpuinfo", "", 0, 0, "the host's processors, their load, and where they are", CPUINFO_HELP, commands_cpuinfo },
 	{ "top", "", 0, 0, "who uses the processors, each second; q leaves", TOP_HELP, commands_top },
 	{ "schedinfo", "NAME [weight=N] [cap=N]", 1, 3, "a guest's part of the processors", SCHEDINFO_HELP,
 	  commands_schedinfo },

@@ -8,6 +8,7 @@
 #include "vmm/monitor/guests.h"
 #include "vmm/monitor/loglines.h"
 #include "vmm/monitor/output.h"
+#include "vmm/monitor/places.h"
 #include "vmm/monitor/table.h"
 #include "vmm/monitor/units.h"
 
@@ -32,7 +33,7 @@ void commands_nodeinfo(int argc, char **argv)
 	const struct host_info *host = host_info();
 
 	table_fact("Processor", "%s", host->processor);
-	table_fact("CPUs", "%u", host->cpu_count);
+	places_facts();
 	table_fact("TSC", "%lu.%03lu MHz", host->tsc_hz / 1000000, host->tsc_hz / 1000 % 1000);
 	table_fact("Virtualisation", "%s", host->backend);
 	/* Too long for one line of a table. */
@@ -94,6 +95,8 @@ void commands_cpuinfo(int argc, char **argv)
 			  units_time(cpu.busy_ns).text, units_share(cpu.busy_ns, cpu.busy_ns + cpu.idle_ns).text,
 			  units_count(cpu.ready).text, units_count(cpu.switches).text,
 			  units_count(cpu.interrupts).text);
+	output_print("\n");
+	places_print();
 }
 
 void commands_files(int argc, char **argv)
