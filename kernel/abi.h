@@ -446,6 +446,8 @@ struct cpu_info {
 	u32 ready;          /* threads that wait for this CPU */
 };
 
+#define HOST_NODES 8
+
 struct host_info {
 	char version[48];
 	char processor[64];      /* brand string */
@@ -457,6 +459,7 @@ struct host_info {
 	u64 clock_ns;
 	u64 memory_total;        /* bytes that Quire manages */
 	u64 memory_free;
+	u64 node_free[HOST_NODES]; /* by NUMA node; nodes from HOST_NODES on are counted with the first */
 	u64 memory_kernel;       /* image, frame table, heap, tables that are no guest's */
 	u64 memory_files;
 	u64 memory_guests;       /* RAM and overhead of all guests */

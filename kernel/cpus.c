@@ -64,6 +64,20 @@ static struct host_cpu *make(u32 index, const struct boot_cpu *boot)
 	return cpu;
 }
 
+/* Makes cpu one of its core's hardware threads, in a round. */
+static void join_core(struct host_cpu *cpu)
+{
+	for (u32 i = 0; i < host_cpu_count; i++) {
+		struct host_cpu *other = host_cpus[i];
+
+		if (other == cpu || other->place.core != cpu->place.core)
+			continue;
+		cpu->sibling = other->sibling ? other->sibling : other;
+		__atomic_store_n(&other->sibling, cpu, __ATOMIC_RELEASE);
+		return;
+	}
+}
+
 static void start(const struct boot_info *info, const struct boot_cpu *boot)
 {
 	struct host_cpu *cpu = make(host_cpu_count, boot);
@@ -83,6 +97,7 @@ static void start(const struct boot_info *info, const struct boot_cpu *boot)
 		log_error("CPU with APIC ID %u does not start; it is left out", apic_id);
 		return;
 	}
+	join_core(cpu);
 	if (skew)
 		log_warn("CPU %u: its TSC is %ld cycles off", cpu->arch.index, (long)skew);
 }

@@ -8,6 +8,7 @@
 struct pool {
 	struct spinlock lock;
 	u32 heads[FRAME_ORDERS]; /* p */
+	u64 free;                /* p: frames; read by others as a figure */
 };
 
 static struct frame *frames;
@@ -100,6 +101,7 @@ static void block_free(struct pool *p, u32 index, u32 order)
 {
 	u32 buddy;
 
+	p->free += BIT(order);
 	while (order < FRAME_ORDERS - 1 && (buddy = free_buddy(index, order))) {
 		list_remove(p, buddy);
 		index = MIN(index, buddy);
@@ -147,6 +149,7 @@ static u32 block_take(struct pool *p, u32 order)
 		return 0;
 	index = p->heads[found];
 	list_remove(p, index);
+	p->free -= BIT(order);
 	while (found > order) {
 		found--;
 		frames[index + BIT(found)].node = frames[index].node;
@@ -155,14 +158,16 @@ static u32 block_take(struct pool *p, u32 order)
 	return index;
 }
 
-hpa_t frame_alloc(u32 order, enum frame_kind kind)
+hpa_t frame_alloc_near(u32 node, u32 order, enum frame_kind kind)
 {
 	u32 index = 0;
 
 	for (u32 n = 0; n < FRAME_NODES && !index; n++) {
-		spin_lock(&pools[n].lock);
-		index = block_take(&pools[n], order);
-		spin_unlock(&pools[n].lock);
+		struct pool *p = &pools[(node + n) % FRAME_NODES];
+
+		spin_lock(&p->lock);
+		index = block_take(p, order);
+		spin_unlock(&p->lock);
 	}
 	if (!index)
 		return (hpa_t){ 0 };
@@ -174,13 +179,23 @@ hpa_t frame_alloc(u32 order, enum frame_kind kind)
 	return (hpa_t){ (index + frames_first) << PAGE_SHIFT };
 }
 
-hpa_t frame_alloc_zero(u32 order, enum frame_kind kind)
+hpa_t frame_alloc(u32 order, enum frame_kind kind)
 {
-	hpa_t at = frame_alloc(order, kind);
+	return frame_alloc_near(0, order, kind);
+}
+
+hpa_t frame_alloc_zero_near(u32 node, u32 order, enum frame_kind kind)
+{
+	hpa_t at = frame_alloc_near(node, order, kind);
 
 	if (at.v)
 		memset(hpa_pointer(at), 0, PAGE_SIZE << order);
 	return at;
+}
+
+hpa_t frame_alloc_zero(u32 order, enum frame_kind kind)
+{
+	return frame_alloc_zero_near(0, order, kind);
 }
 
 void frame_get(hpa_t at)
@@ -234,6 +249,16 @@ void frame_split(hpa_t at)
 
 	for (u32 i = 0; i < count; i++)
 		f[i] = (struct frame){ .ref = 1, .kind = f->kind, .node = f->node };
+}
+
+u32 frame_node(hpa_t at)
+{
+	return frame_of(at)->node;
+}
+
+u64 frame_free_near(u32 node)
+{
+	return __atomic_load_n(&pools[node % FRAME_NODES].free, __ATOMIC_RELAXED);
 }
 
 u64 frame_count(enum frame_kind kind)

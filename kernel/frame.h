@@ -11,7 +11,7 @@
 
 #define FRAME_ORDERS 10 /* 4 KiB to 2 MiB */
 #define FRAME_ORDER_2M 9
-#define FRAME_NODES 8
+#define FRAME_NODES 8 /* pools */
 
 enum frame_kind {
 	FRAME_FREE,
@@ -54,6 +54,12 @@ void frame_claim(u64 base, u64 len, enum frame_kind kind);
  * The content is undefined; frame_alloc_zero clears it. */
 hpa_t frame_alloc(u32 order, enum frame_kind kind);
 hpa_t frame_alloc_zero(u32 order, enum frame_kind kind);
+
+/* The same from a NUMA node's pool, if that has one; nodes from FRAME_NODES on share pools with the first. */
+hpa_t frame_alloc_near(u32 node, u32 order, enum frame_kind kind);
+hpa_t frame_alloc_zero_near(u32 node, u32 order, enum frame_kind kind);
+u32 frame_node(hpa_t at);       /* of the block that starts there */
+u64 frame_free_near(u32 node);  /* free frames of its pool */
 
 /* References of the block that starts at the address. */
 void frame_get(hpa_t at);

@@ -23,7 +23,7 @@ u64 gmem_tables_max(u64 limit)
 }
 
 int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, struct ledger_account *account,
-	      void (*shootdown)(struct gmem *m))
+	      u32 node, void (*shootdown)(struct gmem *m))
 {
 	memset(m, 0, sizeof(*m));
 	m->lock.class = LOCK_GMEM;
@@ -31,7 +31,7 @@ int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, stru
 	m->limit = limit;
 	m->account = account;
 	m->shootdown = shootdown;
-	m->root = frame_alloc_zero(0, FRAME_TABLE);
+	m->root = frame_alloc_zero_near(node, 0, FRAME_TABLE);
 	m->tables = m->root.v ? 1 : 0;
 	m->tables_max = gmem_tables_max(limit);
 	ledger_charge(account, m->tables);
@@ -107,7 +107,7 @@ static hpa_t private_frame(struct gmem *m, hpa_t from, enum ledger_use use)
 
 	if (ledger_take(m->account, 1, use))
 		return frame;
-	frame = frame_alloc(0, FRAME_GUEST);
+	frame = frame_alloc_near(frame_node(m->root), 0, FRAME_GUEST);
 	if (!frame.v) {
 		ledger_put(m->account, 1);
 		return frame;

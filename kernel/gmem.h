@@ -50,9 +50,10 @@ struct gmem {
 /* The frame of zeroes; once at boot. */
 int gmem_start(void) must_check;
 
-/* account: not admitted yet, the caller's and there until gmem_fini_step is done. */
+/* account: not admitted yet, the caller's and there until gmem_fini_step is done.  node: where the root goes, and
+ * all else near it. */
 int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, struct ledger_account *account,
-	      void (*shootdown)(struct gmem *m)) must_check;
+	      u32 node, void (*shootdown)(struct gmem *m)) must_check;
 
 /* The most stage-2 tables that so much RAM can need. */
 u64 gmem_tables_max(u64 limit);

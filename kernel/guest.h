@@ -46,6 +46,7 @@ struct guest {
 	bool replacing;            /* g: the process ends to be followed by another */
 	bool save_asked;           /* g: and was told to save */
 
+	u32 node;                  /* c while it is not OFF: NUMA node of its memory, below FRAME_NODES */
 	struct gmem gmem;
 	struct ledger_account account; /* the ledger's */
 	struct vcpu **vcpus;       /* c while it is not OFF */

@@ -3,6 +3,7 @@
 #include "kernel/clock.h"
 #include "kernel/frame.h"
 #include "kernel/guest.h"
+#include "kernel/guest_node.h"
 #include "kernel/guest_sched.h"
 #include "kernel/heap.h"
 #include "kernel/lib/fmt.h"
@@ -68,7 +69,7 @@ static void unbuild(struct guest *g)
 /* What a start must build, all or nothing. */
 static int build(struct guest *g, const struct guest_params *params, struct process **process)
 {
-	int error = gmem_init(&g->gmem, virt->stage2, params->memory, &g->account, vcpu_shootdown);
+	int error = gmem_init(&g->gmem, virt->stage2, params->memory, &g->account, g->node, vcpu_shootdown);
 
 	if (!error)
 		error = make_vcpus(g, params->vcpu_count);
@@ -118,6 +119,7 @@ int guest_start(struct guest *g, const struct guest_params *params, struct admis
 	memset(&g->stats, 0, sizeof(g->stats));
 	memset(&g->working_set, 0, sizeof(g->working_set));
 	memset(&g->account, 0, sizeof(g->account));
+	g->node = guest_node(params->memory / PAGE_SIZE, params->vcpu_count);
 	error = build(g, params, &p);
 	if (error)
 		return error;

@@ -15,6 +15,7 @@ struct vcpu;
 
 struct host_cpu {
 	struct cpu arch;         /* first: GS points at it */
+	struct host_cpu *sibling; /* c: the next of its core's hardware threads, all round; NULL: it is the only one */
 	struct cpu_place place;  /* c: known when it runs; before, a guess by the first CPU's answers */
 
 	struct spinlock queue_lock; /* LOCK_RUN_QUEUE */
@@ -23,6 +24,7 @@ struct host_cpu {
 	u64 slice_end;           /* o: host TSC */
 	u32 resched;             /* a: look at the run queue before the next step */
 	u32 idle;                /* a: 1 while it waits for work */
+	bool moves;              /* o: what runs is to go to a better CPU */
 
 	struct spinlock timer_lock; /* LOCK_TIMER */
 	struct link timers;      /* t: by deadline */

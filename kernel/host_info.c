@@ -12,6 +12,8 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 
+_Static_assert(HOST_NODES == FRAME_NODES, "a pool each");
+
 const char *const quire_version = QUIRE_VERSION;
 
 static u64 moments[BOOT_MOMENTS];
@@ -46,6 +48,8 @@ static void fill_memory(struct host_info *info)
 {
 	info->memory_total = frame_total() * PAGE_SIZE;
 	info->memory_free = frame_count(FRAME_FREE) * PAGE_SIZE;
+	for (u32 n = 0; n < HOST_NODES; n++)
+		info->node_free[n] = frame_free_near(n) * PAGE_SIZE;
 	info->memory_files = file_bytes();
 	info->memory_processes = frame_count(FRAME_PROCESS) * PAGE_SIZE;
 	info->memory_guests = (frame_count(FRAME_GUEST) + frame_count(FRAME_MERGED)) * PAGE_SIZE;

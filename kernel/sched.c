@@ -122,21 +122,18 @@ void thread_wake(struct thread *t)
 /* A ready thread from some other CPU's queue. */
 static struct thread *steal(struct host_cpu *self)
 {
-	for (u32 i = 1; i < host_cpu_count; i++) {
-		struct host_cpu *other = host_cpus[(self->arch.index + i) % host_cpu_count];
-		struct thread *t;
+	struct thread *t = NULL;
+	struct host_cpu *other;
+	u32 at = 0;
 
-		if (!other->queue.count)
-			continue;
+	while (!t && (other = sched_victim(self, &at))) {
 		spin_lock(&other->queue_lock);
 		t = sched_spare(other, self);
 		if (t)
 			sched_queue_remove(&other->queue, &t->sched);
 		spin_unlock(&other->queue_lock);
-		if (t)
-			return t;
 	}
-	return NULL;
+	return t;
 }
 
 /* resched is cleared before the look that decides how long the thread may run: who comes later sets it again. */
@@ -241,9 +238,10 @@ static bool should_yield(struct host_cpu *cpu, struct thread *t)
 	yield = sched_queue_yields(&cpu->queue, rdtsc()) || !thread_may_use(t, cpu->arch.index);
 	look = sched_queue_look(&cpu->queue);
 	spin_unlock(&cpu->queue_lock);
-	if (!yield)
+	cpu->moves = !yield && sched_is_better_elsewhere(cpu, t);
+	if (!yield && !cpu->moves)
 		set_slice(cpu, look);
-	return yield;
+	return yield || cpu->moves;
 }
 
 /* Steps of t until it gives the CPU up; returns why: STEP_AGAIN for a preemption. */
@@ -279,8 +277,10 @@ static bool block(struct thread *t)
 /* t, which ran until now, goes where it belongs.  Once it is in a queue or BLOCKED another CPU may have it. */
 static void switch_out(struct host_cpu *cpu, struct thread *t, enum step why)
 {
-	bool ready = why == STEP_AGAIN || why == STEP_YIELD, stays = ready && thread_may_use(t, cpu->arch.index);
+	bool ready = why == STEP_AGAIN || why == STEP_YIELD;
+	bool stays = ready && !cpu->moves && thread_may_use(t, cpu->arch.index);
 
+	cpu->moves = false;
 	thread_deactivate(t, ready);
 	cpu->current = NULL;
 	if (stays)

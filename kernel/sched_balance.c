@@ -3,6 +3,8 @@
  * queues are read without their locks: an old value costs a better choice, nothing else. */
 #include "kernel/sched_balance.h"
 
+#include "kernel/frame.h"
+
 static struct thread *thread_of(struct link *l)
 {
 	return LIST_ITEM(l, struct thread, sched.queued);
@@ -18,31 +20,94 @@ static bool is_free(const struct host_cpu *cpu)
 	return cpu->idle && !cpu->queue.count;
 }
 
-/* Its last CPU for the cache's sake, unless another is idle, or lighter even with it. */
+static bool core_is_busy(const struct host_cpu *cpu)
+{
+	for (const struct host_cpu *s = cpu->sibling; s && s != cpu; s = s->sibling)
+		if (!is_free(s))
+			return true;
+	return false;
+}
+
+/* In a node that is not its guest memory's. */
+static bool is_away(const struct thread *t, const struct host_cpu *cpu)
+{
+	return t->node && t->node != cpu->place.node % FRAME_NODES + 1;
+}
+
+/* What it costs t to run on a free CPU after its last one: a cold cache is worth less than a core of its own, and
+ * that less than memory that is near.  0: nothing is better. */
+static u32 cost(const struct thread *t, const struct host_cpu *cpu)
+{
+	static const u32 way[CPU_DISTANCES] = { [SAME_CORE] = 0, [SAME_CACHE] = 1, [SAME_NODE] = 3, [FARTHER] = 6 };
+
+	return way[topology_distance(&host_cpus[t->cpu]->place, &cpu->place)] + (core_is_busy(cpu) ? 4 : 0) +
+		(is_away(t, cpu) ? 8 : 0);
+}
+
+/* What a busy CPU would have with t; others than its last must be lighter by t to be worth the way, and by as much
+ * again where memory is far. */
+static u64 load_with(const struct thread *t, const struct host_cpu *cpu)
+{
+	u64 load = weight_of(cpu);
+
+	if (cpu->arch.index != t->cpu)
+		load += t->sched.weight;
+	return is_away(t, cpu) ? load + t->sched.weight : load;
+}
+
+/* A free CPU, the cheapest; else the lightest. */
 struct host_cpu *sched_choose(const struct thread *t)
 {
-	struct host_cpu *last = host_cpus[t->cpu], *best = thread_may_use(t, t->cpu) ? last : NULL;
-	u64 least = best ? weight_of(best) : UINT64_MAX;
+	struct host_cpu *last = host_cpus[t->cpu], *best = NULL;
+	u64 least = UINT64_MAX;
 
-	if (best && is_free(best))
-		return best;
+	if (thread_may_use(t, t->cpu) && is_free(last) && !cost(t, last))
+		return last;
 	for (u32 i = 0; i < host_cpu_count; i++) {
 		struct host_cpu *cpu = host_cpus[i];
+		u64 price;
 
 		if (!thread_may_use(t, i))
 			continue;
-		if (is_free(cpu))
-			return cpu;
-		if (weight_of(cpu) + t->sched.weight < least || !best) {
+		price = is_free(cpu) ? cost(t, cpu) : BIT(32) + load_with(t, cpu);
+		if (price < least || (price == least && i == t->cpu)) {
 			best = cpu;
-			least = weight_of(cpu);
+			least = price;
 		}
 	}
 	return best ? best : last; /* its set is being changed */
 }
 
-/* Of those that may go, the lightest that makes `to` the heavier of the two, else the heaviest. */
-static struct thread *candidate(struct host_cpu *cpu, const struct host_cpu *to)
+/* A free CPU is worth a move when what runs here alone shares its core, or is away from its memory. */
+bool sched_is_better_elsewhere(const struct host_cpu *cpu, const struct thread *t)
+{
+	u32 here = (core_is_busy(cpu) ? 4 : 0) + (is_away(t, cpu) ? 8 : 0);
+
+	if (!here || cpu->queue.count)
+		return false;
+	for (u32 i = 0; i < host_cpu_count; i++)
+		if (is_free(host_cpus[i]) && thread_may_use(t, i) && cost(t, host_cpus[i]) < here)
+			return true;
+	return false;
+}
+
+struct host_cpu *sched_victim(const struct host_cpu *idle, u32 *at)
+{
+	for (; *at < CPU_DISTANCES * host_cpu_count; ++*at) {
+		struct host_cpu *other = host_cpus[(idle->arch.index + *at) % host_cpu_count];
+
+		if (other == idle || !other->queue.count ||
+		    topology_distance(&idle->place, &other->place) != *at / host_cpu_count)
+			continue;
+		++*at;
+		return other;
+	}
+	return NULL;
+}
+
+/* Of those that may go, the lightest that makes `to` the heavier of the two, else the heaviest; who would come away
+ * from his memory only if nobody else can. */
+static struct thread *candidate(struct host_cpu *cpu, const struct host_cpu *to, bool away)
 {
 	u64 half = (cpu->queue.weight - weight_of(to)) / 2;
 	struct thread *best = NULL;
@@ -51,7 +116,7 @@ static struct thread *candidate(struct host_cpu *cpu, const struct host_cpu *to)
 		struct thread *t = thread_of(l);
 		u32 weight = t->sched.weight;
 
-		if (!thread_may_use(t, to->arch.index))
+		if (!thread_may_use(t, to->arch.index) || is_away(t, to) != away)
 			continue;
 		if (!best || (best->sched.weight > half ? weight > half && weight < best->sched.weight
 							: weight > best->sched.weight))
@@ -66,16 +131,20 @@ static void advance_front(u64 clock)
 		__atomic_store_n(&sched_front, clock, __ATOMIC_RELAXED);
 }
 
-/* A CPU that nobody keeps busy counts as far ahead; one that is heavier than we falls back by itself. */
+/* A CPU that nobody keeps busy counts as far ahead; one that is heavier than we falls back by itself.  Who is far
+ * must be ahead by more. */
 static bool is_ahead(const struct host_cpu *cpu, const struct host_cpu *other, u64 now, u64 *clock)
 {
+	bool near = topology_distance(&cpu->place, &other->place) <= SAME_CACHE;
+
 	*clock = sched_queue_clock(&other->queue, now);
 	if (!weight_of(other)) {
 		*clock = cpu->queue.clock + 2 * sched_times.limit;
 		return true;
 	}
 	advance_front(*clock);
-	return (s64)(*clock - cpu->queue.clock) > (s64)sched_times.apart && weight_of(other) < cpu->queue.weight;
+	return (s64)(*clock - cpu->queue.clock) > (s64)(near ? 1 : 2) * (s64)sched_times.apart &&
+		weight_of(other) < cpu->queue.weight;
 }
 
 struct thread *sched_surplus(struct host_cpu *cpu, u64 now, struct host_cpu **to)
@@ -96,7 +165,9 @@ struct thread *sched_surplus(struct host_cpu *cpu, u64 now, struct host_cpu **to
 		if (other == cpu || !is_ahead(cpu, other, now, &clock))
 			continue;
 		ahead = weight_of(other) ? MAX(ahead, clock) : ahead;
-		t = clock > furthest ? candidate(cpu, other) : NULL;
+		t = clock > furthest ? candidate(cpu, other, false) : NULL;
+		if (!t && clock > furthest)
+			t = candidate(cpu, other, true);
 		if (!t)
 			continue;
 		best = t;
@@ -111,11 +182,18 @@ struct thread *sched_surplus(struct host_cpu *cpu, u64 now, struct host_cpu **to
 struct thread *sched_spare(const struct host_cpu *from, const struct host_cpu *idle)
 {
 	const struct sched_queue *q = &from->queue;
+	struct thread *any = NULL;
 
 	if (from->idle && q->count < 2) /* it is on its way to that one itself */
 		return NULL;
-	for (struct link *l = q->ready.next; l != &q->ready; l = l->next)
-		if (thread_may_use(thread_of(l), idle->arch.index))
-			return thread_of(l);
-	return NULL;
+	for (struct link *l = q->ready.next; l != &q->ready; l = l->next) {
+		struct thread *t = thread_of(l);
+
+		if (!thread_may_use(t, idle->arch.index))
+			continue;
+		if (!is_away(t, idle))
+			return t;
+		any = any ? any : t;
+	}
+	return any;
 }

@@ -6,8 +6,15 @@
 #include "kernel/host_cpu.h"
 #include "kernel/thread.h"
 
-/* Where t is to run after a wake-up.  No lock. */
+/* Where t, which does not run, is to run: a free CPU whose core is free, near its last and its memory, if there is
+ * one.  No lock. */
 struct host_cpu *sched_choose(const struct thread *t);
+
+/* t runs on cpu alone; would sched_choose find it a better place?  No lock. */
+bool sched_is_better_elsewhere(const struct host_cpu *cpu, const struct thread *t);
+
+/* The CPUs that others wait for, nearest first, one a call; *at begins with 0.  NULL: no more.  No lock. */
+struct host_cpu *sched_victim(const struct host_cpu *idle, u32 *at);
 
 /* cpu's queue locked: a ready thread of cpu that should go to *to, NULL if there is none, or it is not yet time
  * for a comparison. */

@@ -53,7 +53,7 @@ u64 *table_make(const struct table_format *f, hpa_t root, u64 address, u32 level
 
 	for (u32 l = TABLE_LEVELS - 1; l > level; l--) {
 		if (!(*entry & f->present)) {
-			hpa_t table = frame_alloc_zero(0, FRAME_TABLE);
+			hpa_t table = frame_alloc_zero_near(frame_node(root), 0, FRAME_TABLE);
 
 			if (!table.v)
 				return NULL;

@@ -29,8 +29,8 @@ u64 table_leaf(const struct table_format *f, hpa_t at, u32 level, u32 perms);
 /* The entry that decides about address: a leaf or the lowest entry there is; *level is its level. */
 u64 *table_find(const struct table_format *f, hpa_t root, u64 address, u32 *level);
 
-/* The entry for address at exactly this level, making tables on the way; NULL when out of memory or when a
- * larger leaf is in the way (split it first).  *tables counts the frames that were added. */
+/* The entry for address at exactly this level, making tables near the root on the way; NULL when out of memory or
+ * when a larger leaf is in the way (split it first).  *tables counts the frames that were added. */
 u64 *table_make(const struct table_format *f, hpa_t root, u64 address, u32 level, u64 *tables);
 
 /* Replaces a large leaf by a table of smaller leaves with the same rights; 0 or ERR_NOMEM. */

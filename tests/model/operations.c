@@ -61,7 +61,7 @@ void model_create(struct model_guest *g)
 	ept_plain.accessed = ept_plain.dirty = 0;
 	format = formats[model_pick(3)];
 	g->account = (struct ledger_account){ .full = BIT(40), .min = BIT(40) };
-	error = gmem_init(&g->gmem, format, (MODEL_PAGES - model_pick(6)) * PAGE_SIZE, &g->account, mmu_shootdown);
+	error = gmem_init(&g->gmem, format, (MODEL_PAGES - model_pick(6)) * PAGE_SIZE, &g->account, 0, mmu_shootdown);
 	mmu_forget(g);
 	memset(g->pages, 0, sizeof(g->pages));
 	REQUIRE(!error);

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from harness import parse
 from harness.machine import Machine, guest
 
 TWO_NODES = ["-smp", "8,sockets=2,cores=2,threads=2",
@@ -23,6 +24,7 @@ def places(machine):
 @pytest.fixture(scope="module")
 def machine():
     text = "".join(busy(f"b{i}") for i in range(4))
+    text += "".join(guest(f"f{i}", "fill.elf", memory="64M", vcpus=4, autostart="no", cmdline="own") for i in range(2))
     with Machine("topology", text, extra=TWO_NODES) as m:
         m.wait_prompt(90)
         yield m
@@ -36,3 +38,40 @@ def test_places(machine):
     assert [seen[i][1] for i in range(8)] == [0] * 4 + [1] * 4, seen
     assert [seen[i][3] for i in range(8)] == [0, 0, 1, 1, 2, 2, 3, 3], seen
     assert any(re.match(r"Topology\s+nodes 2, packages 2, caches 2, cores 4$", line) for line in machine.ok("nodeinfo"))
+
+
+def free_in_nodes(machine):
+    rows = (re.match(r"Free in node (\d+)\s+([\d.]+) MiB", line) for line in machine.ok("nodeinfo"))
+    return {int(row.group(1)): float(row.group(2)) for row in rows if row}
+
+
+def cpus_of(machine, name):
+    """`vcpuinfo`: the host CPUs that its vCPUs are on"""
+    rows = (re.match(r"\s*\d+\s+[a-z-]+\s+(\d+)\s", line) for line in machine.ok(f"vcpuinfo {name}"))
+    return [int(row.group(1)) for row in rows if row]
+
+
+def test_homes(machine):
+    """Two guests of four vCPUs are at home in different nodes: there is their memory, and there they run."""
+    before = free_in_nodes(machine)
+    assert len(before) == 2, before
+    for name in ("f0", "f1"):
+        machine.ok(f"start {name}")
+        with machine.attach(name) as console:
+            console.send("x")
+            console.wait_for("FILLED")
+    after = free_in_nodes(machine)
+    used = [before[n] - after[n] for n in range(2)]
+    assert all(60 < each < 100 for each in used), used
+    nodes = {name: {cpu // 4 for cpu in cpus_of(machine, name)} for name in ("f0", "f1")}
+    assert sorted(map(list, nodes.values())) == [[0], [1]], nodes
+    for name in ("f0", "f1"):
+        machine.destroy(name)
+
+
+def test_a_core_each(machine):
+    """Four that burn, in two nodes of two cores each, share no core."""
+    for i in range(4):
+        machine.ok(f"start b{i}")
+    machine.poll(lambda: [cpus_of(machine, f"b{i}")[0] // 2 for i in range(4)], lambda cores: len(set(cores)) == 4, 20,
+                 "a core for each")

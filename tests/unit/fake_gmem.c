@@ -56,7 +56,7 @@ void fake_gmem_start(u64 limit)
 	fake_flushed = NULL;
 	fake_flushes = 0;
 	fake_admit(&account);
-	assert_int_equal(gmem_init(&fake_gmem, &table_format_npt, limit, &account, shootdown), 0);
+	assert_int_equal(gmem_init(&fake_gmem, &table_format_npt, limit, &account, 0, shootdown), 0);
 }
 
 void fake_gmem_end(void)

@@ -84,7 +84,7 @@ void fake_guest_create(u32 g, u64 len, const char *group, const struct table_for
 
 	memset(&fake_guests[g], 0, sizeof(fake_guests[g]));
 	fake_guests[g].account = (struct ledger_account){ .full = BIT(40), .min = BIT(40) };
-	assert_int_equal(gmem_init(m, format, len, &fake_guests[g].account, shootdown), 0);
+	assert_int_equal(gmem_init(m, format, len, &fake_guests[g].account, 0, shootdown), 0);
 	for (u64 done = 0; done < len;) {
 		s64 part = gmem_map(m, done, len - done, MAP_RAM, 0);
 

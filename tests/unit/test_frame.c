@@ -153,6 +153,33 @@ static void test_nodes_do_not_merge(void **state)
 	free(table);
 }
 
+/* A node's own frames first, then the others'. */
+static void test_near(void **state)
+{
+	struct frame *table = calloc(1024, sizeof(*table));
+	u64 border = (u64)fake_ram + 512 * PAGE_SIZE;
+	hpa_t at[1024];
+
+	frame_init(table, (u64)fake_ram, 1024);
+	frame_add((u64)fake_ram, 512 * PAGE_SIZE, 0);
+	frame_add(border, 512 * PAGE_SIZE, 1);
+	assert_int_equal(frame_free_near(0), 511);
+	assert_int_equal(frame_free_near(1), 512);
+	for (u32 i = 0; i < 1023; i++) {
+		at[i] = frame_alloc_near(1, 0, FRAME_GUEST);
+		assert_int_equal(at[i].v >= border, i < 512);
+		assert_int_equal(frame_node(at[i]), i < 512);
+		assert_int_equal(frame_free_near(0) + frame_free_near(1), 1022 - i);
+	}
+	assert_int_equal(frame_alloc_near(1, 0, FRAME_GUEST).v, 0);
+	for (u32 i = 0; i < 1023; i++)
+		frame_put(at[i]);
+	assert_int_equal(frame_free_near(0), 511);
+	assert_true(frame_alloc_near(1, FRAME_ORDER_2M, FRAME_GUEST).v >= border);
+	assert_true(frame_alloc(0, FRAME_KERNEL).v < border);
+	free(table);
+}
+
 static void test_claimed_frames_can_be_put(void **state)
 {
 	struct frame *table = calloc(64, sizeof(*table));
@@ -281,7 +308,7 @@ int main(void)
 		FAKE_TEST(test_counts_at_start), FAKE_TEST(test_blocks_are_aligned),
 		FAKE_TEST(test_exhaustion_and_merge), FAKE_TEST(test_no_such_order),
 		FAKE_TEST(test_references), FAKE_TEST(test_split_block),
-		FAKE_TEST(test_hostile_ranges), FAKE_TEST(test_nodes_do_not_merge),
+		FAKE_TEST(test_hostile_ranges), FAKE_TEST(test_nodes_do_not_merge), FAKE_TEST(test_near),
 		FAKE_TEST(test_claimed_frames_can_be_put), FAKE_TEST(test_random_against_model),
 		FAKE_TEST(test_cpus_together),
 	};

@@ -6,7 +6,8 @@
  * vmm/monitor/commands_sched.c vmm/monitor/commands_test.c vmm/monitor/commands_trace.c vmm/monitor/top.c
  * vmm/monitor/commands_vcpus.c vmm/monitor/complete.c vmm/monitor/configuration.c vmm/monitor/console.c
  * vmm/monitor/definitions.c vmm/monitor/editor.c vmm/monitor/events.c vmm/monitor/guests.c
- * vmm/monitor/loglines.c vmm/monitor/output.c vmm/monitor/policy.c vmm/monitor/replay.c vmm/monitor/start.c
+ * vmm/monitor/loglines.c vmm/monitor/output.c vmm/monitor/places.c vmm/monitor/policy.c
+ * vmm/monitor/replay.c vmm/monitor/start.c
  * vmm/monitor/table.c vmm/monitor/terminal.c vmm/monitor/units.c kernel/lib/config.c kernel/lib/fmt.c
  * kernel/lib/string.c kernel/lib/error.c */
 #include <setjmp.h>

@@ -55,7 +55,7 @@ static void begin(u64 cr0, u64 cr4, u64 efer)
 	g = calloc(1, sizeof(*g));
 	assert_int_equal(gmem_start(), 0);
 	fake_admit(&g->account);
-	assert_int_equal(gmem_init(&g->gmem, &table_format_npt, 16 * MIB, &g->account, no_flush), 0);
+	assert_int_equal(gmem_init(&g->gmem, &table_format_npt, 16 * MIB, &g->account, 0, no_flush), 0);
 	assert_true(gmem_map(&g->gmem, 0, MIB, MAP_RAM, 0) > 0);
 	memset(&control, 0, sizeof(control));
 	memset(&page, 0, sizeof(page));

@@ -41,6 +41,9 @@ void commands_nodeinfo(int argc, char **argv)
 	table_fact("Between guests", "%s", host->barriers);
 	table_fact("Memory", "%s", units_size(host->memory_total).text);
 	table_fact("Free", "%s", units_size(host->memory_free).text);
+	for (u32 n = 0; n < HOST_NODES; n++)
+		if (host->node_free[n] && host->node_free[n] != host->memory_free)
+			output_print("Free in node %-6u%s\n", n, units_size(host->node_free[n]).text);
 	commands_ledger_facts();
 }
 
