@@ -2,6 +2,7 @@
 #include "kernel/gmem.h"
 
 #include "kernel/frame.h"
+#include "kernel/gmem_compress.h"
 #include "kernel/gmem_leaf.h"
 #include "kernel/gmem_region.h"
 #include "kernel/lib/string.h"
@@ -100,19 +101,28 @@ static hpa_t initial_frame(const struct gmem_region *r, u64 page, u64 entry)
 	return r->source && !(entry & LEAF_ZERO) ? (hpa_t){ r->source + (page - r->base) } : gmem_zero_frame;
 }
 
-/* A frame of the guest's own with the content of from, or zeroes; .v == 0: it has to wait. */
-static hpa_t private_frame(struct gmem *m, hpa_t from, enum ledger_use use)
+/* A frame of the guest's own, to be filled; .v == 0: it has to wait. */
+static hpa_t empty_frame(struct gmem *m, enum ledger_use use)
 {
 	hpa_t frame = { 0 };
 
 	if (ledger_take(m->account, 1, use))
 		return frame;
 	frame = frame_alloc_near(frame_node(m->root), 0, FRAME_GUEST);
-	if (!frame.v) {
+	if (frame.v)
+		m->private_pages++;
+	else
 		ledger_put(m->account, 1);
+	return frame;
+}
+
+/* The same, with the content of from, or zeroes. */
+static hpa_t private_frame(struct gmem *m, hpa_t from, enum ledger_use use)
+{
+	hpa_t frame = empty_frame(m, use);
+
+	if (!frame.v)
 		return frame;
-	}
-	m->private_pages++;
 	if (from.v != gmem_zero_frame.v)
 		memcpy(hpa_pointer(frame), hpa_pointer(from), PAGE_SIZE);
 	else
@@ -129,6 +139,24 @@ static void set_leaf(struct gmem *m, const struct gmem_region *r, u64 *entry, hp
 	m->changes++;
 	if (!gmem_leaf_private(frame))
 		gmem_leaf_count(m, leaf, 1);
+}
+
+/* A page that is compressed.  It can be written to at once where the dirty bit tells of it.  m locked. */
+static int decompress(struct gmem *m, const struct gmem_region *r, u64 *entry, bool write, enum ledger_use use)
+{
+	u64 old = *entry;
+	hpa_t frame = empty_frame(m, use);
+
+	if (!frame.v)
+		return ERR_NOMEM;
+	gmem_decompress(old, hpa_pointer(frame));
+	set_leaf(m, r, entry, frame, write);
+	if (m->format->dirty)
+		__atomic_or_fetch(entry, m->format->write, __ATOMIC_RELEASE);
+	gmem_compressed_put(m, old);
+	m->decompressions++;
+	__atomic_add_fetch(&gmem_compress_counts.decompressed, 1, __ATOMIC_RELAXED);
+	return 0;
 }
 
 /* First touch.  m locked. */
@@ -211,6 +239,8 @@ int gmem_leaf_touch(struct gmem *m, u64 gpa, bool write, enum ledger_use use)
 	entry = gmem_leaf_entry(m, page, use);
 	if (!entry)
 		return ERR_NOMEM;
+	if (*entry & LEAF_COMPRESSED)
+		return decompress(m, r, entry, write, use);
 	if (!(*entry & m->format->present))
 		return populate(m, r, page, entry, write, use);
 	if (write && !(*entry & m->format->write))
@@ -261,6 +291,15 @@ static u64 part_of(u64 gpa, u64 len)
 	return MIN(len, PAGE_SIZE - gpa % PAGE_SIZE);
 }
 
+/* A page that is compressed becomes present for a reader; the entry if there is no memory for that, else 0. */
+static u64 still_compressed(struct gmem *m, u64 gpa)
+{
+	u32 level;
+	u64 entry = *table_find(m->format, m->root, gpa, &level);
+
+	return entry & LEAF_COMPRESSED && gmem_leaf_touch(m, gpa, false, LEDGER_FAULT) ? entry : 0;
+}
+
 /* Two, four or eight bytes that are aligned are copied in one access: a ring's index changes while it is read. */
 static void copy(void *to, const void *from, u64 len)
 {
@@ -274,20 +313,32 @@ static void copy(void *to, const void *from, u64 len)
 		memcpy(to, from, len); /* by words: eight aligned bytes are one access, too */
 }
 
+/* len bytes of one page; false: that is no memory. */
+static bool read_part(struct gmem *m, u64 gpa, void *to, u64 len)
+{
+	const u8 *from = NULL;
+	u64 entry;
+
+	if (gpa >= GMEM_TOP)
+		return false;
+	spin_lock(&m->lock);
+	entry = still_compressed(m, gpa);
+	if (entry)
+		gmem_decompress_part(entry, gpa % PAGE_SIZE, to, len);
+	else if ((from = view(m, gpa)))
+		copy(to, from, len);
+	spin_unlock(&m->lock);
+	return entry || from;
+}
+
 int gmem_read(struct gmem *m, u64 gpa, void *to, u64 len)
 {
 	u8 *out = to;
 
 	while (len) {
 		u64 part = part_of(gpa, len);
-		const u8 *from;
 
-		spin_lock(&m->lock);
-		from = gpa < GMEM_TOP ? view(m, gpa) : NULL;
-		if (from)
-			copy(out, from, part);
-		spin_unlock(&m->lock);
-		if (!from)
+		if (!read_part(m, gpa, out, part))
 			return ERR_FAULT;
 		out += part, gpa += part, len -= part;
 	}
@@ -296,14 +347,7 @@ int gmem_read(struct gmem *m, u64 gpa, void *to, u64 len)
 
 int gmem_read_word(struct gmem *m, u64 gpa, u64 *word)
 {
-	const u8 *from;
-
-	spin_lock(&m->lock);
-	from = gpa < GMEM_TOP ? view(m, gpa & ~7ull) : NULL;
-	if (from)
-		*word = *(const u64 *)from;
-	spin_unlock(&m->lock);
-	return from ? 0 : ERR_FAULT;
+	return read_part(m, gpa & ~7ull, word, sizeof(*word)) ? 0 : ERR_FAULT;
 }
 
 int gmem_write(struct gmem *m, u64 gpa, const void *from, u64 len)

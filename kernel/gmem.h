@@ -11,6 +11,7 @@
 #include "kernel/ledger.h"
 #include "kernel/lock.h"
 #include "kernel/table.h"
+#include "kernel/zstore.h"
 
 #define GMEM_REGIONS 32
 #define GMEM_REGIONS_MADE (GMEM_REGIONS + 2) /* while one is being changed in steps */
@@ -39,6 +40,9 @@ struct gmem {
 	u64 given_pages;                   /* m: ... of these, because the merger found zeroes */
 	u64 file_pages;                    /* m: ... on files' */
 	u64 merged_pages;                  /* m: ... on merged ones */
+	struct zstore store;               /* m: its compressed pages */
+	u64 compressions, decompressions;  /* m: counts of pages, in all */
+	u64 compress_at, compress_due;     /* the compressor's: gpa where its look goes on; host TSC of the next */
 	u64 tables;                        /* m: stage-2 frames, up to tables_max */
 	u64 tables_max;                    /* c: enough for all RAM, and no more for one that remaps it all over */
 	u64 changes;                       /* m: how often a leaf began or ended to map something */
@@ -76,7 +80,8 @@ s64 gmem_discard(struct gmem *m, u64 gpa, u64 len) must_check;
 int gmem_fault(struct gmem *m, u64 gpa, bool write) must_check;
 
 /* Copies; 2, 4 and 8 bytes that are aligned in one access.  0, ERR_FAULT if any byte is not memory (nothing is
- * written then), ERR_NOMEM: it has to wait, which is only when the guest's buffer in the ledger is used up, too. */
+ * written then), ERR_NOMEM: it has to wait, which is only when the guest's buffer in the ledger is used up, too, and
+ * never to read. */
 int gmem_read(struct gmem *m, u64 gpa, void *to, u64 len) must_check;
 int gmem_write(struct gmem *m, u64 gpa, const void *from, u64 len) must_check;
 

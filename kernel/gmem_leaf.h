@@ -1,8 +1,9 @@
 /* Leaves of stage 2, for gmem*.c and those who walk them: what the bits mean that the hardware leaves to us.
  *
  * A leaf that is present maps a frame; one that is not holds no frame's address and is typed:
- *   0          untouched: begins as its region says
- *   LEAF_ZERO  was given back: begins as zeroes, whatever the region says
+ *   0                untouched: begins as its region says
+ *   LEAF_ZERO        was given back: begins as zeroes, whatever the region says
+ *   LEAF_COMPRESSED  its bytes are an object of the gmem's store
  * All under the gmem's lock; the hardware sets accessed and dirty at any time, so a leaf that is present and
  * writable is changed by atomic operations only. */
 #ifndef KERNEL_GMEM_LEAF_H
@@ -13,6 +14,10 @@
 #define LEAF_HASHED BIT(52) /* present: the merger knows the content, as long as the leaf is clean */
 #define LEAF_GIVEN BIT(53)  /* present, zero frame: the merger found the page to be zeroes */
 #define LEAF_ZERO BIT(54)   /* not present */
+#define LEAF_USED BIT(54)   /* present: accessed, until the compressor made it unaccessed; the working set clears it */
+#define LEAF_COMPRESSED BIT(55) /* not present */
+#define LEAF_DENSE BIT(56)  /* present: does not shrink when it is compressed, as long as the leaf is clean */
+#define LEAF_CHUNK_SHIFT 57 /* compressed: where in its frame the object begins, in chunks */
 
 extern hpa_t gmem_zero_frame; /* c: everybody's, counts no references */
 
@@ -39,6 +44,19 @@ static inline bool gmem_leaf_clean(const struct gmem *m, u64 entry)
 static inline hpa_t gmem_leaf_frame(u64 entry)
 {
 	return (hpa_t){ entry & TABLE_ADDRESS };
+}
+
+/* The entry of a page whose bytes are the object at at, and back.  The address bits of an entry that is not present
+ * must not be an address of memory: a processor with L1TF (CVE-2018-3646) lets a guest read what the L1 cache has
+ * there.  Inverted they are none, as long as memory is in the lower half of what the processor can address. */
+static inline u64 gmem_leaf_compressed(hpa_t at)
+{
+	return LEAF_COMPRESSED | (~at.v & TABLE_ADDRESS) | at.v % PAGE_SIZE / ZSTORE_CHUNK << LEAF_CHUNK_SHIFT;
+}
+
+static inline hpa_t gmem_leaf_object(u64 entry)
+{
+	return (hpa_t){ (~entry & TABLE_ADDRESS) + (entry >> LEAF_CHUNK_SHIFT) % ZSTORE_CHUNKS * ZSTORE_CHUNK };
 }
 
 /* Is frame, which a leaf maps, the guest's own? */

@@ -1,11 +1,21 @@
 /* Guest memory by ranges: mapping, giving back, taking it all apart; in bounded steps, each with few flushes. */
 #include "kernel/frame.h"
+#include "kernel/gmem_compress.h"
 #include "kernel/gmem_leaf.h"
 #include "kernel/gmem_region.h"
 #include "kernel/lib/string.h"
 
 #define STEP_PAGES 512 /* leaves that one step takes away */
 #define BATCH 64       /* of them, between two flushes */
+
+/* What an entry that is not present held goes; nobody reached it. */
+static void zap_absent(struct gmem *m, u64 *entry, u64 left)
+{
+	if (*entry & LEAF_COMPRESSED)
+		gmem_compressed_put(m, *entry);
+	if (*entry != left)
+		*entry = left;
+}
 
 /* Takes the leaves of [base, end) away, in batches: clear, flush, put.  m locked.  left: what a page's entry
  * becomes; not 0 only where there are tables down to the pages. */
@@ -22,8 +32,8 @@ static void zap(struct gmem *m, u64 base, u64 end, u64 left)
 
 			if (*entry & m->format->present)
 				batch[n++] = __atomic_exchange_n(entry, left, __ATOMIC_ACQ_REL);
-			else if (*entry != left)
-				*entry = left;
+			else
+				zap_absent(m, entry, left);
 			base = ALIGN_DOWN(base, table_span(level)) + table_span(level);
 		}
 		if (!n)

@@ -56,7 +56,7 @@ void guest_info(struct guest *g, struct guest_info *info)
 	spin_unlock(&g->lock);
 	is_there = info->state != GUEST_OFF && info->state != GUEST_DYING;
 	info->vcpu_count = g->vcpu_count;
-	info->memory_used = g->gmem.private_pages * PAGE_SIZE;
+	info->memory_used = (g->gmem.private_pages + g->gmem.store.frames) * PAGE_SIZE;
 	info->memory_shared = g->gmem.shared_pages * PAGE_SIZE;
 	info->overhead = guest_overhead(g);
 	info->stage2 = g->gmem.root.v;

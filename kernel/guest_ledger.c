@@ -6,6 +6,7 @@
 #define MACHINE_HEAP (128 * KIB) /* of a machine process, and for each vCPU: */
 #define MACHINE_HEAP_VCPU (32 * KIB)
 #define OWN_TABLES 4   /* page tables for its heap */
+#define UNPACKING 1    /* a compressed page has its frame again before its compressed bytes go */
 #define WRITE_BUFFER 8 /* frames that its writes may draw before a vCPU waits for memory, and for each vCPU: */
 #define WRITE_VCPU 8
 
@@ -19,7 +20,7 @@ static struct ledger_terms terms_of(const struct guest *g, const struct guest_pa
 	u64 most = p->memory_max ? MIN(p->memory_max, p->memory) : p->memory;
 
 	return (struct ledger_terms){
-		.full = (most >> PAGE_SHIFT) + gmem_tables_max(p->memory),
+		.full = (most >> PAGE_SHIFT) + gmem_tables_max(p->memory) + UNPACKING,
 		.min = p->memory_min >> PAGE_SHIFT,
 		.shares = p->memory_shares,
 		.own = ((guest_heap_max(g) + GUEST_STATE_MAX) >> PAGE_SHIFT) + OWN_TABLES,

@@ -52,7 +52,8 @@ static void fill_memory(struct host_info *info)
 		info->node_free[n] = frame_free_near(n) * PAGE_SIZE;
 	info->memory_files = file_bytes();
 	info->memory_processes = frame_count(FRAME_PROCESS) * PAGE_SIZE;
-	info->memory_guests = (frame_count(FRAME_GUEST) + frame_count(FRAME_MERGED)) * PAGE_SIZE;
+	info->memory_guests = (frame_count(FRAME_GUEST) + frame_count(FRAME_MERGED) + frame_count(FRAME_COMPRESSED)) *
+		PAGE_SIZE;
 	for (u32 id = 0; (id = guest_next(id));)
 		info->memory_guests += guest_overhead(guest_find(id));
 	info->memory_kernel = info->memory_total - info->memory_free - info->memory_files -

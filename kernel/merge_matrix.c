@@ -19,7 +19,7 @@ static void count(struct merge_walk *w, u64 gpa, u64 entry)
 	struct merge_row *row = &sums.rows[w->index - 1];
 	u64 *cell = merge_walk_cell(w, frame), bit = BIT(w->index - 1);
 
-	if (!cell || gmem_leaf_private(frame))
+	if (entry & LEAF_COMPRESSED || !cell || gmem_leaf_private(frame))
 		return;
 	if (frame.v == gmem_zero_frame.v) {
 		*(entry & LEAF_GIVEN ? &row->given : &row->zero) += 1;

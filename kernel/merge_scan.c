@@ -74,7 +74,7 @@ static u32 visit(struct merge_member *member, u64 gpa, u64 *entry, bool *flush)
 		return 1;
 	}
 	if (leaf & dirt) {
-		__atomic_and_fetch(entry, ~(dirt | LEAF_HASHED), __ATOMIC_ACQ_REL);
+		__atomic_and_fetch(entry, ~(dirt | LEAF_HASHED | LEAF_DENSE), __ATOMIC_ACQ_REL);
 		member->dirty++;
 		*flush = true;
 		return 2;

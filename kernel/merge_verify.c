@@ -9,11 +9,12 @@
  * or a reference is leaked or missing.  Leaves on files' frames may begin at any time: they must agree exactly, and a
  * window of frames in which one changed is walked again.
  *
- * Rights, groups and kinds are looked at leaf by leaf under the guest's lock, digests under merge_lock, which keeps a
- * merged frame from becoming a guest's own. */
+ * Rights, groups, kinds and compressed pages are looked at leaf by leaf under the guest's lock, digests under
+ * merge_lock, which keeps a merged frame from becoming a guest's own. */
 #include "kernel/merge_verify.h"
 
 #include "kernel/frame.h"
+#include "kernel/gmem_compress.h"
 #include "kernel/gmem_leaf.h"
 #include "kernel/lib/fmt.h"
 #include "kernel/lib/string.h"
@@ -32,7 +33,7 @@ struct references {
 };
 
 struct counts {
-	u64 own, shared, file, merged, given;
+	u64 own, shared, file, merged, given, compressed;
 };
 
 static struct {
@@ -77,10 +78,17 @@ static void check_merged(u64 gpa, hpa_t frame)
 static void check_leaf(struct merge_walk *w, u64 gpa, u64 entry)
 {
 	hpa_t frame = gmem_leaf_frame(entry);
-	enum frame_kind kind = frame_kind_of(frame);
+	enum frame_kind kind;
 	struct counts *c = &now.counts;
 
 	now.result.leaves++;
+	if (entry & LEAF_COMPRESSED) {
+		c->compressed++;
+		if (!gmem_compressed_valid(entry))
+			violation(gpa, "a compressed page cannot be decompressed");
+		return;
+	}
+	kind = frame_kind_of(frame);
 	if (gmem_leaf_private(frame)) {
 		c->own++;
 		if (frame_refs(frame) != 1)
@@ -115,6 +123,7 @@ static void check_counters(const struct gmem *m)
 	check_counter("its count of files' pages", m->file_pages, c->file);
 	check_counter("its count of merged pages", m->merged_pages, c->merged);
 	check_counter("its count of pages given back", m->given_pages, c->given);
+	check_counter("its count of compressed pages", m->store.objects, c->compressed);
 }
 
 static void begin_count(void)
@@ -209,9 +218,13 @@ static bool note_step(void)
 
 static void see_leaf(struct merge_walk *w, u64 gpa, u64 entry)
 {
-	struct references *r = references_of(gmem_leaf_frame(entry));
-	enum frame_kind kind = frame_kind_of(gmem_leaf_frame(entry));
+	struct references *r;
+	enum frame_kind kind;
 
+	if (entry & LEAF_COMPRESSED)
+		return;
+	r = references_of(gmem_leaf_frame(entry));
+	kind = frame_kind_of(gmem_leaf_frame(entry));
 	if (!r || (kind != FRAME_MERGED && kind != FRAME_FILE))
 		return;
 	r->seen++;

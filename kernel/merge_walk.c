@@ -6,7 +6,8 @@
 #include "kernel/guest.h"
 #include "kernel/lib/string.h"
 
-#define TABLES_FOR_LEAVES 64 /* what a place without a table costs, in leaves */
+#define TABLES_FOR_LEAVES 64 /* what a place without a table costs, in leaves, ... */
+#define LEAVES_FOR_COMPRESSED 16 /* ... and a page that is compressed: it may be looked into */
 
 static u64 capacity(u32 order)
 {
@@ -77,9 +78,14 @@ bool merge_walk_locked(struct merge_walk *w, void (*leaf)(struct merge_walk *w, 
 
 	while (room && (more = gmem_leaf_run(w->gmem, &w->gpa, &run))) {
 		room -= MIN(room, run.count ? run.count : TABLES_FOR_LEAVES);
-		for (u32 i = 0; i < run.count; i++)
-			if (run.entries[i] & w->gmem->format->present)
-				leaf(w, run.gpa + i * PAGE_SIZE, run.entries[i]);
+		for (u32 i = 0; i < run.count; i++) {
+			u64 entry = run.entries[i];
+
+			if (entry & LEAF_COMPRESSED)
+				room -= MIN(room, LEAVES_FOR_COMPRESSED);
+			if (entry & (LEAF_COMPRESSED | w->gmem->format->present))
+				leaf(w, run.gpa + i * PAGE_SIZE, entry);
+		}
 	}
 	return !more;
 }

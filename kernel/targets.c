@@ -55,7 +55,7 @@ static void add(struct guest *g, void *argument)
 		r->sum += frames_at(g, r->factor);
 }
 
-/* Shared pages are in its RAM, too, and cost nothing; tables are not in it. */
+/* Shared pages are in its RAM, too, and cost nothing; compressed ones cost less than they are; tables are not in it. */
 static void tell(struct guest *g, void *argument)
 {
 	const struct round *r = argument;
@@ -69,6 +69,7 @@ static void tell(struct guest *g, void *argument)
 	if (frames == g->account.used && !before)
 		return;
 	frames += g->gmem.shared_pages - MIN(g->gmem.zero_pages, g->gmem.shared_pages);
+	frames += g->gmem.store.objects - MIN(g->gmem.store.frames, g->gmem.store.objects);
 	frames -= MIN(frames, g->gmem.tables);
 	guest_set_memory_target(g, MAX(frames, 1) * PAGE_SIZE);
 	if (!before)

@@ -232,9 +232,9 @@ static u32 translate_page(struct vcpu *v, const struct virt_code *code, u64 addr
 	remember(f, m, gpa);
 	if (f->host)
 		memcpy(bytes, f->host + address % PAGE_SIZE, len);
-	else
-		len = 0;
 	spin_unlock(&m->lock);
+	if (!f->host && gmem_read(m, gpa, bytes, len)) /* compressed, and no memory to change that */
+		return 0;
 	return len;
 }
 

@@ -31,7 +31,7 @@ static bool look(struct gmem *m, const struct working_set *w, u32 *used)
 		const u64 *entry = own_leaf(m, (u64)w->pages[i] << PAGE_SHIFT);
 
 		seen += entry ? 1 : 0;
-		accessed += entry && *entry & m->format->accessed ? 1 : 0;
+		accessed += entry && *entry & (m->format->accessed | LEAF_USED) ? 1 : 0;
 	}
 	*used = accessed * 1000 / MAX(seen, 1);
 	return seen >= FEWEST;
@@ -73,7 +73,7 @@ static void choose(struct gmem *m, struct working_set *w)
 
 		if (!entry)
 			continue;
-		__atomic_and_fetch(entry, ~m->format->accessed, __ATOMIC_ACQ_REL);
+		__atomic_and_fetch(entry, ~(m->format->accessed | LEAF_USED), __ATOMIC_ACQ_REL);
 		w->pages[w->count++] = (u32)(gpa >> PAGE_SHIFT);
 	}
 	if (w->count)

@@ -15,7 +15,7 @@ import model
 
 SECONDS = 60  # to find one; most take less than one
 MAP, GMEM, MERGE = "kernel/gmem_map.c", "kernel/gmem.c", "kernel/merge.c"
-SCAN, REPLACE = "kernel/merge_scan.c", "kernel/merge_replace.c"
+SCAN, REPLACE, COMPRESS = "kernel/merge_scan.c", "kernel/merge_replace.c", "kernel/gmem_compress.c"
 BUGS = [
     ("a missed flush", SCAN, r"(\tif \(flush\)\n)\t\tm->shootdown\(m\);\n(\tspin_unlock\(&m->lock\);\n\treturn end;)",
      r"\2"),
@@ -24,6 +24,8 @@ BUGS = [
     ("a wrong reference count", REPLACE, r"(merge_frame_make\(frame, note\);\n)\tframe_get\(frame\);\n", r"\1"),
     ("a skipped compare", REPLACE, r"if \(equal\(f->frame, f->target\)\)", "if (equal(f->frame, f->frame))"),
     ("a leaked frame", REPLACE, r"\t\t\tmerge_frame_put\(f->target\);\n", "\t\t\t(void)0;\n"),
+    ("a missed flush in compression", COMPRESS, r"\tif \(b\.flush\)\n\t\tm->shootdown\(m\);\n", ""),
+    ("a compressed page that is forgotten", MAP, r"\t\tgmem_compressed_put\(m, \*entry\);\n", "\t\t(void)0;\n"),
     ("a share-group mix-up", MERGE, r"members\[i\] && !strcmp\(members\[i\]->name, name\)", "members[i]"),
 ]
 
@@ -32,7 +34,7 @@ def plant(number, path, pattern, replacement):
     """A copy of the sources with the bug; its root."""
     root = f"build/planted/{number}"
     shutil.rmtree(root, ignore_errors=True)
-    for folder in ("kernel", "arch", "tests/model", "tests/unit"):
+    for folder in ("kernel", "arch", "tests/model", "tests/unit", "build/lz4"):
         shutil.copytree(folder, os.path.join(root, folder))
     target = os.path.join(root, path)
     with open(target, encoding="utf-8") as f:

@@ -100,6 +100,7 @@ void merge_all(void);
 void merge_undo(void);
 void merge_check(void);
 bool merge_is_verifying(void);
+void compress_some(void);
 
 /* ---- episode.c ---- */
 

@@ -350,7 +350,7 @@ static const struct {
 	OPERATION(vcpu_race, 3), OPERATION(kernel_read, 2), OPERATION(kernel_write, 2), OPERATION(kernel_swap, 1),
 	OPERATION(kernel_word, 1), OPERATION(kernel_peek, 1), OPERATION(kernel_map, 2), OPERATION(kernel_discard, 2),
 	OPERATION(renew, 1), OPERATION(memory_short, 1), OPERATION(memory_back, 1), OPERATION(merge_some, 4),
-	OPERATION(merge_all, 1), OPERATION(merge_undo, 1), OPERATION(merge_check, 1),
+	OPERATION(merge_all, 1), OPERATION(merge_undo, 1), OPERATION(merge_check, 1), OPERATION(compress_some, 3),
 };
 _Static_assert(ARRAY_SIZE(operations) <= MODEL_OPERATIONS, "their counts have room");
 const u32 operation_count = ARRAY_SIZE(operations);

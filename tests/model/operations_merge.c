@@ -1,5 +1,6 @@
 /* What the merger does to guest memory, with other operations in the middle of its steps: wherever it opens an
  * interrupt window, other processors may be doing anything that needs its locks. */
+#include "kernel/gmem_compress.h"
 #include "kernel/guest.h"
 #include "kernel/merge.h"
 #include "kernel/merge_verify.h"
@@ -86,6 +87,20 @@ void merge_undo(void)
 	member->cursor = 0;
 	merge_release(member);
 	if (result == 1)
+		operation_succeeded();
+}
+
+/* Whole looks at a guest, by all the ways there are to look. */
+void compress_some(void)
+{
+	struct gmem *m = &operation_guest()->gmem;
+	u64 before = m->compressions;
+	u32 how = model_take();
+
+	for (u32 looks = 1 + how / 64; looks; looks--)
+		while (!gmem_compress(m, (struct gmem_compress_how){ how & 1 && how & 2, how & 4, how & 8 && how & 16 }))
+			;
+	if (m->compressions != before)
 		operation_succeeded();
 }
 

@@ -1,6 +1,7 @@
 /* A recount of everything from the tables alone, against the counters that the kernel keeps. */
 #include <string.h>
 
+#include "kernel/gmem_compress.h"
 #include "kernel/gmem_leaf.h"
 #include "kernel/merge.h"
 #include "tests/model/model.h"
@@ -8,10 +9,11 @@
 static u64 frames_at_start;
 static u16 mapped[MODEL_FRAMES];          /* leaves on each frame */
 static const char *groups[MODEL_FRAMES];  /* of the guests that do so */
+static u64 objects[MODEL_FRAMES];         /* chunks of each frame at which a compressed page begins */
 static u64 zero_frame;                    /* learnt: the only frame of the kernel's that guests may map */
 
 struct sums {
-	u64 own, shared, file, merged, given, tables;
+	u64 own, shared, file, merged, given, tables, compressed;
 };
 
 static struct sums all;
@@ -64,6 +66,18 @@ static void count_leaf(struct model_guest *g, u64 gpa, u64 entry, struct sums *s
 	}
 }
 
+static void count_compressed(u64 entry, struct sums *sums)
+{
+	hpa_t at = gmem_leaf_object(entry);
+	u64 chunk = BIT(at.v % PAGE_SIZE / ZSTORE_CHUNK);
+
+	REQUIRE(gmem_compressed_valid(entry));
+	REQUIRE(!(objects[index_of(at.v)] & chunk));
+	REQUIRE(index_of(~entry & TABLE_ADDRESS) && (entry & TABLE_ADDRESS) > (u64)fake_ram); /* no address of memory */
+	objects[index_of(at.v)] |= chunk;
+	sums->compressed++;
+}
+
 static void count_table(struct model_guest *g, u64 table, u32 level, u64 gpa, struct sums *sums)
 {
 	const u64 *entries = (const u64 *)table;
@@ -73,6 +87,8 @@ static void count_table(struct model_guest *g, u64 table, u32 level, u64 gpa, st
 	for (u64 i = 0; i < 512; i++) {
 		u64 entry = entries[i], at = gpa + (i << (12 + 9 * level));
 
+		if (!level && entry & LEAF_COMPRESSED)
+			count_compressed(entry, sums);
 		if (!(entry & g->gmem.format->present))
 			continue;
 		if (level)
@@ -82,12 +98,24 @@ static void count_table(struct model_guest *g, u64 table, u32 level, u64 gpa, st
 	}
 }
 
+/* A compressed page stays so. */
+static int read_page(struct gmem *m, u64 gpa, u8 bytes[PAGE_SIZE])
+{
+	u32 level;
+	u64 entry = *table_find(m->format, m->root, gpa, &level);
+
+	if (!(entry & LEAF_COMPRESSED))
+		return gmem_read(m, gpa, bytes, PAGE_SIZE);
+	gmem_decompress(entry, bytes);
+	return 0;
+}
+
 static void compare_guest(struct model_guest *g)
 {
 	u8 bytes[PAGE_SIZE];
 
 	for (u32 page = 0; page < MODEL_PAGES; page++) {
-		int error = gmem_read(&g->gmem, model_gpa(page), bytes, PAGE_SIZE);
+		int error = read_page(&g->gmem, model_gpa(page), bytes);
 
 		REQUIRE(error == (g->pages[page].kind == MAP_HOLE ? ERR_FAULT : 0));
 		if (!error && memcmp(bytes, g->pages[page].bytes, PAGE_SIZE))
@@ -99,11 +127,13 @@ static void compare_guest(struct model_guest *g)
 /* Each frame of guests and files has as many references as leaves map it, and the file's own. */
 static void check_references(void)
 {
-	u64 own = 0, merged = 0;
+	u64 own = 0, merged = 0, compressed = 0;
 
 	for (u32 i = 1; i < MODEL_FRAMES; i++) {
 		hpa_t frame = { (u64)fake_ram + i * PAGE_SIZE };
 
+		compressed += objects[i] ? 1 : 0;
+		REQUIRE(!objects[i] || (!mapped[i] && frame_refs(frame) == 1));
 		if (!mapped[i] || frame.v == zero_frame)
 			continue;
 		own += frame_kind_of(frame) == FRAME_GUEST;
@@ -115,6 +145,7 @@ static void check_references(void)
 		model_fail("%lu frames of guests and %lu merged ones, %lu and %lu are mapped",
 			   (unsigned long)frame_count(FRAME_GUEST), (unsigned long)frame_count(FRAME_MERGED),
 			   (unsigned long)own, (unsigned long)merged);
+	REQUIRE(frame_count(FRAME_COMPRESSED) == compressed && gmem_compress_counts.pages == all.compressed);
 	REQUIRE(frame_count(FRAME_TABLE) == all.tables);
 	REQUIRE(gmem_totals.file == all.file && gmem_totals.merged == all.merged && gmem_totals.given == all.given);
 }
@@ -130,7 +161,9 @@ static void count_guest(struct model_guest *g)
 	REQUIRE(sums.merged == g->gmem.merged_pages);
 	REQUIRE(sums.given == g->gmem.given_pages);
 	REQUIRE(sums.tables == g->gmem.tables);
-	REQUIRE(g->account.used == sums.own + sums.tables);
+	REQUIRE(sums.compressed == g->gmem.store.objects);
+	REQUIRE(g->account.used == sums.own + sums.tables + g->gmem.store.frames);
+	all.compressed += sums.compressed;
 	all.file += sums.file, all.merged += sums.merged, all.given += sums.given, all.tables += sums.tables;
 }
 
@@ -138,6 +171,7 @@ void recount(bool compare)
 {
 	memset(mapped, 0, sizeof(mapped));
 	memset(groups, 0, sizeof(groups));
+	memset(objects, 0, sizeof(objects));
 	memset(&all, 0, sizeof(all));
 	for (u32 n = 0; n < model_guest_count; n++) {
 		count_guest(&model_guests[n]);
@@ -165,6 +199,7 @@ void recount_end(void)
 
 	REQUIRE(!zero_frame || !memcmp((u8 *)zero_frame, zeroes, PAGE_SIZE));
 	REQUIRE(frame_count(FRAME_GUEST) + frame_count(FRAME_MERGED) + frame_count(FRAME_TABLE) == 0);
+	REQUIRE(!frame_count(FRAME_COMPRESSED) && !gmem_compress_counts.pages);
 	REQUIRE(free_frames() == frames_at_start);
 	REQUIRE(!gmem_totals.file && !gmem_totals.merged && !gmem_totals.given);
 	zero_frame = 0;

@@ -53,6 +53,7 @@ static void make_letters(void)
 	LETTER_OF("merge_all", 2);
 	LETTER_OF("merge_undo", 1);
 	LETTER_OF("memory_short", 1);
+	LETTER_OF("compress_some", 0, 4);
 }
 
 void small_run(u32 length)
