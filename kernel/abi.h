@@ -321,13 +321,23 @@ struct admission {
 enum memory_level {
 	MEMORY_HIGH, /* 6 % and more */
 	MEMORY_SOFT, /* below 4 %: balloons */
-	MEMORY_HARD, /* below 2 %: and the scanner at full speed */
+	MEMORY_HARD, /* below 2 %: and the scanner at full speed, then compression of cold pages */
 	MEMORY_LOW,  /* below 1 %: guests that ask for more wait, those with the lowest claim first */
 };
 
 struct guest_tune {
 	u64 min, max; /* bytes; as guest_params.memory_min and memory_max */
 	u32 shares;
+};
+
+/* Compression of cold pages: counts of pages of 4 KiB, but where bytes are said. */
+struct compress_info {
+	u64 pages;          /* compressed now ... */
+	u64 bytes;          /* ... and what they take */
+	u64 compressed;     /* in all */
+	u64 decompressed;   /* in all: used again */
+	u64 refused;        /* in all: did not shrink to three quarters */
+	u64 cpu_ns, cycles; /* of the thread that compresses; the same in cycles of the TSC */
 };
 
 struct ledger_info {
@@ -340,6 +350,7 @@ struct ledger_info {
 	u32 claimant;    /* 0: there are not two guests */
 	u64 lacks;       /* what all guests lack to their full sizes */
 	u64 available;   /* what guests may still be given */
+	struct compress_info compression;
 };
 
 struct guest_memory {
@@ -348,6 +359,9 @@ struct guest_memory {
 	u64 pressure;   /* the same of the host, while memory is short */
 	u64 target;     /* what the guest is asked for: the least of these */
 	u64 working_set; /* bytes of its own frames that it uses, by a sample while memory is short; else unknown */
+	u64 compressed;  /* bytes of its pages that are compressed ... */
+	u64 compressed_in; /* ... and bytes of its own frames in which they are */
+	u64 compressions, decompressions; /* counts of pages, in this run */
 	struct memory_stats stats;
 };
 

@@ -69,7 +69,11 @@ void guest_memory(struct guest *g, struct guest_memory *memory)
 	spin_lock(&g->lock);
 	*memory = (struct guest_memory){ .memory = g->params.memory, .wish = g->memory_wish,
 					 .pressure = g->memory_pressure, .target = target_of(g),
-					 .working_set = working_set(g), .stats = g->stats };
+					 .working_set = working_set(g), .stats = g->stats,
+					 .compressed = g->gmem.store.objects * PAGE_SIZE,
+					 .compressed_in = g->gmem.store.frames * PAGE_SIZE,
+					 .compressions = g->gmem.compressions,
+					 .decompressions = g->gmem.decompressions };
 	spin_unlock(&g->lock);
 }
 

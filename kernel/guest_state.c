@@ -1,6 +1,7 @@
 /* The life of a guest: the state machine that guest.h draws. */
 #include "arch/x86_64/registers.h"
 #include "kernel/clock.h"
+#include "kernel/compress.h"
 #include "kernel/frame.h"
 #include "kernel/guest.h"
 #include "kernel/guest_node.h"
@@ -328,7 +329,7 @@ int guest_destroy(struct guest *g)
 /* One bounded piece of taking g apart. */
 static void reap_step(struct guest *g)
 {
-	if (!merge_leave(&g->gmem) || !gmem_fini_step(&g->gmem))
+	if (!merge_leave(&g->gmem) || !compress_leave(&g->gmem) || !gmem_fini_step(&g->gmem))
 		return;
 	free_vcpus(g);
 	ledger_remove(&g->account);

@@ -47,6 +47,15 @@ static inline struct host_cpu *host_cpu(void)
 	return (struct host_cpu *)cpu_self();
 }
 
+/* Does any thread wait for a processor?  A moment's answer, for threads that stand back then. */
+static inline bool host_is_busy(void)
+{
+	for (u32 i = 0; i < host_cpu_count; i++)
+		if (host_cpus[i]->queue.count)
+			return true;
+	return false;
+}
+
 /* Makes CPU index look at its queue and its requests, by an interrupt if it is another one. */
 void host_cpu_kick(u32 index);
 

@@ -12,6 +12,7 @@
 #include "drivers/uart.h"
 #include "kernel/boot_info.h"
 #include "kernel/clock.h"
+#include "kernel/compress.h"
 #include "kernel/cpuid.h"
 #include "kernel/cpus.h"
 #include "kernel/file.h"
@@ -160,7 +161,8 @@ static void start(void *argument)
 		 (unsigned long)(frame_count(FRAME_FREE) * PAGE_SIZE / MIB));
 	start_serial_input(info);
 	ledger_start(info->options.memory_reserve, info->options.overcommit);
-	if (program_init() || guest_start_reaper() || pressure_start() || start_merging(info) || monitor_start())
+	if (program_init() || guest_start_reaper() || compress_start() || pressure_start() || start_merging(info) ||
+	    monitor_start())
 		panic("no memory to start the monitor");
 	host_info_mark(BOOT_MONITOR);
 	sched_loop(NULL);

@@ -9,6 +9,7 @@
 #include "kernel/frame.h"
 #include "kernel/gmem_leaf.h"
 #include "kernel/heap.h"
+#include "kernel/host_cpu.h"
 #include "kernel/log.h"
 #include "kernel/merge.h"
 #include "kernel/thread.h"
@@ -60,13 +61,9 @@ void merge_hurry(bool hurry)
 		wake_scanner();
 }
 
-/* Does any thread wait for a processor? */
-static bool host_is_busy(void)
+bool merge_is_running(void)
 {
-	for (u32 i = 0; i < host_cpu_count; i++)
-		if (host_cpus[i]->queue.count)
-			return true;
-	return false;
+	return wanted == MERGE_RUNNING;
 }
 
 /* ---- passes ---- */

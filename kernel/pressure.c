@@ -7,6 +7,7 @@
  * would else be torn between all, and all wait again. */
 #include "arch/x86_64/registers.h"
 #include "kernel/clock.h"
+#include "kernel/compress.h"
 #include "kernel/frame.h"
 #include "kernel/guest.h"
 #include "kernel/log.h"
@@ -142,7 +143,7 @@ static u32 let_one_go_on(void)
 static void log_level(enum memory_level level, u64 available)
 {
 	static const char *const what[] = { "high: nothing is asked of guests", "soft: balloons are filled",
-					    "hard: balloons and merging at full speed",
+					    "hard: balloons and merging at full speed, then compression",
 					    "low: guests that ask for more wait, those with the lowest claim first" };
 	struct ledger_info i;
 
@@ -176,9 +177,11 @@ static enum memory_level follow_level(void)
 
 	if (level != current)
 		log_level(level, available);
-	current = level;
 	follow_targets(level, available);
 	merge_hurry(level >= MEMORY_HARD);
+	if (level != current)
+		compress_wake();
+	current = level;
 	return level;
 }
 

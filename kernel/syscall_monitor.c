@@ -1,5 +1,6 @@
 /* System calls of the monitor: the host, and all guests by number. */
 #include "arch/x86_64/virt.h"
+#include "kernel/compress.h"
 #include "kernel/file.h"
 #include "kernel/guest.h"
 #include "kernel/guest_sched.h"
@@ -315,6 +316,7 @@ SYSCALL_HANDLER(ledger_info)
 	struct ledger_info info;
 
 	ledger_info(&info);
+	compress_info(&info.compression);
 	return process_write(t->process, a[0], &info, sizeof(info));
 }
 

@@ -281,6 +281,10 @@ static void test_memtune(void **state)
 	fake.ledger = (struct ledger_info){ .claimant = info->id, .claim = 3 * MIB, .level = MEMORY_HARD };
 	expect("freecell", "  kept for web                                    3072 KiB         3 MiB\r\n");
 	expect("nodeinfo", "Memory pressure   hard\r\n");
+	fake.ledger.compression = (struct compress_info){ .pages = 3, .bytes = 2 * PAGE_SIZE, .compressed = 5 };
+	expect("freecell", "compressed pages of guests                          12 KiB        12 KiB\r\n");
+	expect("freecell", "  take                                               8 KiB         8 KiB\r\n");
+	expect("freecell", "  compressed so far                                5 pages");
 }
 
 static void test_power(void **state)

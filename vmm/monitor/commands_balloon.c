@@ -163,6 +163,10 @@ void commands_dommemstat(int argc, char **argv)
 	show_values(&memory.stats);
 	fact_size("rss", info.memory_used);
 	fact_size("working_set", memory.working_set);
+	fact_size("compressed", memory.compressed);
+	fact_size("compressed_in", memory.compressed_in);
+	table_fact("compressions", "%lu pages", memory.compressions);
+	table_fact("decompressions", "%lu pages", memory.decompressions);
 	fact_size("inflated", memory.stats.inflated);
 	fact_size("reported", memory.stats.reported);
 }

@@ -59,6 +59,14 @@ static void freecell_row(const char *what, u64 bytes)
 	TABLE_ROW(freecell_columns, what, exactly, units_size(bytes).text);
 }
 
+static void freecell_count(const char *what, u64 n, const char *unit)
+{
+	char exactly[32];
+
+	fmt_print(exactly, sizeof(exactly), "%lu %s", n, unit);
+	TABLE_ROW(freecell_columns, what, exactly, "");
+}
+
 void commands_freecell(int argc, char **argv)
 {
 	const struct host_info *host = host_info();
@@ -80,7 +88,7 @@ void commands_freecell(int argc, char **argv)
 		fmt_print(what, sizeof(what), "  %s overhead", info.name);
 		freecell_row(what, info.overhead);
 	}
-	commands_ledger_rows(freecell_row);
+	commands_ledger_rows(freecell_row, freecell_count);
 }
 
 void commands_cpuinfo(int argc, char **argv)

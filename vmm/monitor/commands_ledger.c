@@ -76,8 +76,10 @@ void commands_memtune(int argc, char **argv)
 	}
 }
 
-void commands_ledger_rows(void (*row)(const char *what, u64 bytes))
+void commands_ledger_rows(void (*row)(const char *what, u64 bytes),
+			  void (*count)(const char *what, u64 n, const char *unit))
 {
+	const struct compress_info *c;
 	struct ledger_info ledger;
 	struct guest_info claimant;
 	char what[64];
@@ -93,6 +95,13 @@ void commands_ledger_rows(void (*row)(const char *what, u64 bytes))
 	}
 	row("  lacks if all sizes are called in", ledger.lacks);
 	row("  can be given", ledger.available);
+	c = &ledger.compression;
+	row("compressed pages of guests", c->pages * PAGE_SIZE);
+	row("  take", c->bytes);
+	count("  compressed so far", c->compressed, "pages");
+	count("  decompressed so far", c->decompressed, "pages");
+	count("  refused so far", c->refused, "pages");
+	count("  cycles so far", c->cycles, "cycles");
 }
 
 void commands_ledger_facts(void)

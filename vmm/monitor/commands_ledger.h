@@ -4,8 +4,9 @@
 
 #include "kernel/lib/types.h"
 
-/* freecell's rows, bytes; nodeinfo's lines. */
-void commands_ledger_rows(void (*row)(const char *what, u64 bytes));
+/* freecell's rows, of bytes and of counts; nodeinfo's lines. */
+void commands_ledger_rows(void (*row)(const char *what, u64 bytes),
+			  void (*count)(const char *what, u64 n, const char *unit));
 void commands_ledger_facts(void);
 
 #endif

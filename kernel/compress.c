@@ -1,0 +1,179 @@
+/* The thread of compress.h: each step is a bounded one through one guest's memory.  It takes CPU_PERCENT of a processor
+ * from threads that wait for one, but at pressure `low`, where guests wait for it, as much as it needs.
+ *
+ * No lock is held during a step: `at` says whose memory it is, is set under that guest's lock, and the reaper waits for
+ * it.  The guests' compress_at and compress_due are the thread's own. */
+#include "kernel/compress.h"
+
+#include "arch/x86_64/registers.h"
+#include "kernel/clock.h"
+#include "kernel/frame.h"
+#include "kernel/gmem_compress.h"
+#include "kernel/guest.h"
+#include "kernel/host_cpu.h"
+#include "kernel/log.h"
+#include "kernel/merge.h"
+#include "kernel/thread.h"
+
+#define CPU_PERCENT 5
+#define LOOK_NS 1000000000ull /* from the end of one look at a guest to the next */
+#define IDLE_NS 100000000ull  /* until it is looked again whether there is something to do */
+
+static struct thread *compressor;
+static struct gmem *at;       /* a: whose memory the step is in */
+static u64 pause_until;       /* o: host TSC */
+static u64 cycles;            /* o, read by others as a figure */
+static u64 before;            /* o: pages compressed in all when memory became short; UINT64_MAX: it is not */
+
+bool compress_leave(const struct gmem *m)
+{
+	return __atomic_load_n(&at, __ATOMIC_SEQ_CST) != m;
+}
+
+/* ---- whose turn it is ---- */
+
+struct choice {
+	u64 now;
+	const struct guest *first; /* the highest claim of all */
+	struct guest *best;
+	struct gmem_compress_how how;
+};
+
+static bool takes_part(const struct guest *g)
+{
+	return g->state == GUEST_RUNNING || g->state == GUEST_PAUSED;
+}
+
+static void find_first(struct guest *g, void *argument)
+{
+	struct choice *c = argument;
+
+	if (takes_part(g) && (!c->first || ledger_goes_before(&g->account, &c->first->account)))
+		c->first = g;
+}
+
+static bool goes_first(const struct guest *a, const struct guest *b)
+{
+	if (a->state != b->state)
+		return a->state == GUEST_PAUSED;
+	return ledger_goes_before(&b->account, &a->account);
+}
+
+static void find_best(struct guest *g, void *argument)
+{
+	struct choice *c = argument;
+
+	if (takes_part(g) && g != c->first && (g->gmem.compress_at || c->now >= g->gmem.compress_due) &&
+	    (!c->best || goes_first(g, c->best)))
+		c->best = g;
+}
+
+/* The list is locked, so that the guest is there; from its lock on its memory stays. */
+static void choose(struct guest *g, void *argument)
+{
+	struct choice *c = argument;
+
+	if (g != c->best)
+		return;
+	spin_lock(&g->lock);
+	if (takes_part(g)) {
+		__atomic_store_n(&at, &g->gmem, __ATOMIC_SEQ_CST);
+		c->how.at_rest = g->state == GUEST_PAUSED || (!g->gmem.format->accessed && g->hold & HOLD_MEMORY);
+	}
+	spin_unlock(&g->lock);
+}
+
+/* A step; false: there is nothing to do now. */
+static bool work(enum memory_level level)
+{
+	struct choice c = { .now = rdtsc(), .how = { .look = level < MEMORY_HARD, .known_only = merge_is_running() } };
+	struct gmem *m;
+
+	guest_each(find_first, &c);
+	guest_each(find_best, &c);
+	if (c.best)
+		guest_each(choose, &c);
+	m = at;
+	if (!m)
+		return false;
+	if (gmem_compress(m, c.how))
+		m->compress_due = rdtsc() + clock_cycles(LOOK_NS);
+	__atomic_store_n(&at, NULL, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+/* ---- the thread ---- */
+
+/* One line when compression begins, one when it ends. */
+static void tell(enum memory_level level)
+{
+	u64 pages = gmem_compress_counts.compressed;
+
+	if (level >= MEMORY_HARD && before == UINT64_MAX) {
+		before = pages;
+		log_info("compression of cold pages begins");
+	} else if (level < MEMORY_HARD && before != UINT64_MAX) {
+		log_info("compression ends: %lu pages more; %lu are compressed now, in %lu KiB",
+			 (unsigned long)(pages - before), (unsigned long)gmem_compress_counts.pages,
+			 (unsigned long)(frame_count(FRAME_COMPRESSED) * PAGE_SIZE / KIB));
+		before = UINT64_MAX;
+	}
+}
+
+static enum step sleep_until(struct thread *t, u64 tsc)
+{
+	timer_arm(&t->timer, tsc);
+	return STEP_BLOCK;
+}
+
+static enum step compressor_step(struct thread *t)
+{
+	u64 now = rdtsc(), cost, available;
+	enum memory_level level = ledger_level(&available);
+	bool worked;
+
+	tell(level);
+	if (level == MEMORY_HIGH)
+		return STEP_BLOCK;
+	if (now < pause_until)
+		return sleep_until(t, pause_until);
+	worked = work(level);
+	cost = rdtsc() - now;
+	cycles += cost;
+	if (!worked)
+		pause_until = now + clock_cycles(IDLE_NS);
+	else if (level != MEMORY_LOW && host_is_busy())
+		pause_until = now + cost + cost * (100 - CPU_PERCENT) / CPU_PERCENT;
+	cpu_interrupt_window();
+	return STEP_AGAIN;
+}
+
+static void wake_up(struct timer *timer)
+{
+	thread_wake(CONTAINER_OF(timer, struct thread, timer));
+}
+
+void compress_wake(void)
+{
+	thread_wake(compressor);
+}
+
+int compress_start(void)
+{
+	compressor = thread_create(NULL, compressor_step, WEIGHT_DEFAULT);
+	if (!compressor)
+		return ERR_NOMEM;
+	before = UINT64_MAX;
+	compressor->timer.expired = wake_up;
+	thread_start(compressor);
+	return 0;
+}
+
+void compress_info(struct compress_info *info)
+{
+	const struct gmem_compress_counts *c = &gmem_compress_counts;
+
+	*info = (struct compress_info){ .pages = c->pages, .bytes = frame_count(FRAME_COMPRESSED) * PAGE_SIZE,
+					.compressed = c->compressed, .decompressed = c->decompressed, .refused = c->refused,
+					.cpu_ns = clock_duration_ns(cycles), .cycles = cycles };
+}

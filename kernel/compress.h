@@ -1,0 +1,26 @@
+/* When cold pages of guests are compressed: a kernel thread that works while memory is short.
+ *
+ * At pressure `soft` it only looks: it makes pages unaccessed, so that it is known later which are cold.  From `hard`
+ * on it compresses those that were not accessed between two looks, LOOK_NS apart; of a guest that the operator paused,
+ * all.  Guests that are paused come first, then those with the lowest claim.  The guest with the highest claim is left
+ * alone: what it has is kept for it in any case, so nobody could be given what its pages would leave (ledger.h). */
+#ifndef KERNEL_COMPRESS_H
+#define KERNEL_COMPRESS_H
+
+#include "kernel/abi.h"
+
+struct gmem;
+
+/* Makes the thread. */
+int compress_start(void) must_check;
+
+/* The level of pressure has changed. */
+void compress_wake(void);
+
+/* A guest, which is not RUNNING or PAUSED any more, is to be taken apart: false means that its memory is being
+ * compressed, ask again. */
+bool compress_leave(const struct gmem *m) must_check;
+
+void compress_info(struct compress_info *info);
+
+#endif
