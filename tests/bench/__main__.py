@@ -1,9 +1,10 @@
 """`make bench`: prints what Quire costs beside the goals of its issues; it never fails for a figure.
 
-PARTS chooses: exits, debian, sched, ipi, smp, merging, density.
+PARTS chooses: exits, debian, sched, ipi, smp, merging, compression, density.
 """
 import sys
 
+from .compression import bench_compression
 from .debian import bench_linux
 from .density import bench_density
 from .exits import bench_exits
@@ -12,7 +13,7 @@ from .sched import bench_sched
 from .smp import bench_ipi, bench_smp
 
 PARTS = {"exits": bench_exits, "debian": bench_linux, "sched": bench_sched, "ipi": bench_ipi, "smp": bench_smp,
-         "merging": bench_merging, "density": bench_density}
+         "merging": bench_merging, "compression": bench_compression, "density": bench_density}
 
 for name in sys.argv[1:] or PARTS:
     try:

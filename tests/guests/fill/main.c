@@ -1,7 +1,8 @@
 /* fill.elf: writes all of its RAM, half of the pages with content that is common to all such guests (own: none)
  * and the rest with content of its own (seed=N), which changes from round to round and is verified before each change
- * (still: there are no rounds).  Begins when something is typed; says FILLED when all is written and ROUND n after
- * each further round; FAIL when a word is wrong. */
+ * (still: a round is made when something is typed).  The content does not shrink when it is compressed, but with thin,
+ * to a fifth.  Begins when something is typed; says FILLED when all is written and ROUND n after each further round;
+ * FAIL when a word is wrong. */
 #include "tests/guests/lib/guest.h"
 
 #define PAGE 4096u
@@ -9,12 +10,14 @@
 #define VECTOR 0x50
 
 static u64 seed;
-static bool all_own;
+static bool all_own, still, thin;
 
 static u64 word_of(u64 at, u64 round)
 {
 	u64 own = all_own || at / PAGE & 1 ? seed + round : 0;
 
+	if (thin)
+		at &= ~(u64)63;
 	return (at ^ own << 32 ^ 0x5a5a5a5a5a5a5a5a) * 0x9e3779b97f4a7c15;
 }
 
@@ -75,22 +78,33 @@ static void rest(void)
 	asm volatile("sti; hlt; cli" : : : "memory");
 }
 
+static bool typed(void)
+{
+	bool there = inb(0x3fd) & 1;
+
+	if (there)
+		inb(0x3f8);
+	return there;
+}
+
 int main(const char *line)
 {
 	seed = option("seed=", 1);
 	all_own = option_set("own");
+	still = option_set("still");
+	thin = option_set("thin");
 	trap_set(VECTOR, on_timer);
 	lapic_enable(false);
 	lapic_write(APIC_TIMER_DIVIDE, 0xb); /* by 1 */
 	lapic_write(APIC_LVT_TIMER, VECTOR);
 	print("WAITING\n");
-	while (!(inb(0x3fd) & 1))
+	while (!typed())
 		rest();
 	print("FILLED %u pages\n", go_round(0));
-	while (option_set("still"))
-		rest();
 	for (u64 round = 1;; round++) {
-		rest();
+		do
+			rest();
+		while (still && !typed());
 		go_round(round);
 		print("ROUND %u\n", round);
 	}
