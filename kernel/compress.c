@@ -104,7 +104,7 @@ static bool work(enum memory_level level)
 
 /* ---- the thread ---- */
 
-/* One line when compression begins, one when it ends. */
+/* One line when compression begins, one when memory is plenty again. */
 static void tell(enum memory_level level)
 {
 	u64 pages = gmem_compress_counts.compressed;
@@ -112,7 +112,7 @@ static void tell(enum memory_level level)
 	if (level >= MEMORY_HARD && before == UINT64_MAX) {
 		before = pages;
 		log_info("compression of cold pages begins");
-	} else if (level < MEMORY_HARD && before != UINT64_MAX) {
+	} else if (level == MEMORY_HIGH && before != UINT64_MAX) {
 		log_info("compression ends: %lu pages more; %lu are compressed now, in %lu KiB",
 			 (unsigned long)(pages - before), (unsigned long)gmem_compress_counts.pages,
 			 (unsigned long)(frame_count(FRAME_COMPRESSED) * PAGE_SIZE / KIB));

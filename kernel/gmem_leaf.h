@@ -15,7 +15,7 @@
 #define LEAF_GIVEN BIT(53)  /* present, zero frame: the merger found the page to be zeroes */
 #define LEAF_ZERO BIT(54)   /* not present */
 #define LEAF_USED BIT(54)   /* present: accessed, until the compressor made it unaccessed; the working set clears it */
-#define LEAF_COMPRESSED BIT(55) /* not present */
+#define LEAF_COMPRESSED BIT(11) /* not present; no bit of an entry that is */
 #define LEAF_DENSE BIT(56)  /* present: does not shrink when it is compressed, as long as the leaf is clean */
 #define LEAF_CHUNK_SHIFT 57 /* compressed: where in its frame the object begins, in chunks */
 

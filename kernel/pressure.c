@@ -10,6 +10,7 @@
 #include "kernel/compress.h"
 #include "kernel/frame.h"
 #include "kernel/guest.h"
+#include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/merge.h"
 #include "kernel/monitor.h"
@@ -20,6 +21,7 @@
 #define ROUND_NS 100000000ull
 #define TARGETS_NS 2000000000ull
 #define SETTLE_NS 2000000000ull
+#define TELL_NS 10000000000ull
 
 static struct thread *keeper;
 
@@ -155,6 +157,21 @@ static void log_level(enum memory_level level, u64 available)
 
 static enum memory_level current; /* o: the keeper's */
 
+/* A level is told when it is new since memory was plenty, and else from time to time: what is compressed and what
+ * guests take make it go up and down many times a second. */
+static void tell_level(enum memory_level level, u64 available)
+{
+	static u64 told[MEMORY_LOW + 1]; /* clock ns, 0: not since then */
+	u64 now = clock_ns();
+
+	if (!told[level] || now - told[level] >= TELL_NS) {
+		log_level(level, available);
+		told[level] = now;
+	}
+	if (level == MEMORY_HIGH)
+		memset(told, 0, sizeof(told));
+}
+
 /* Balloons are asked for what lacks to the high level, again each TARGETS_NS as long as it does. */
 static void follow_targets(enum memory_level level, u64 available)
 {
@@ -176,7 +193,7 @@ static enum memory_level follow_level(void)
 	enum memory_level level = ledger_level(&available);
 
 	if (level != current)
-		log_level(level, available);
+		tell_level(level, available);
 	follow_targets(level, available);
 	merge_hurry(level >= MEMORY_HARD);
 	if (level != current)

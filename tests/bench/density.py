@@ -78,6 +78,17 @@ def compressed(m):
     row("what that takes, MiB", round(cells["take"] / (1 << 20), 1), None)
 
 
+def fit(m, names, room):
+    """How many would fit by what these share and what each has for itself, while nothing is compressed."""
+    fill_host(m, names, True)
+    settle(m)
+    shared, unique = split(m, names)
+    row("shared by all, MiB", round(shared * optimum.PAGE / (1 << 20), 1), None)
+    row("unique in each, MiB", round(unique * optimum.PAGE / (1 << 20), 1), None)
+    row("fit by that, uncompressed", round((room / optimum.PAGE - shared) / unique, 1), None)
+    return (room / optimum.PAGE - shared) / unique
+
+
 def bench_density():
     names = [f"d{n}" for n in range(1, GUESTS + 1)]
     text = "".join(linux(name, autostart="no") for name in names)
@@ -88,15 +99,11 @@ def bench_density():
             m.ok("ksm set interval 500" if merging else "ksm stop")
             cells = m.freecell()
             room = cells["free"] + cells["files"]  # guests map the files' pages: they count as shared
-            there, reason = fill_host(m, names, merging)
-            answers(m, there)
-            if merging:
-                shared, unique = split(m, there[:SAMPLE])
-                fit = (room / optimum.PAGE - shared) / unique
-                row("shared by all, MiB", round(shared * optimum.PAGE / (1 << 20), 1), None)
-                row("unique in each, MiB", round(unique * optimum.PAGE / (1 << 20), 1), None)
-                row("fit by that", round(fit, 1), None)
-            row(f"at their shells and answering, merging {'on' if merging else 'off'}", len(there),
-                round(0.95 * fit, 1) if merging else None, least=True)
+            goal = round(0.95 * fit(m, names[:SAMPLE], room), 1) if merging else None
+            first = names[:SAMPLE] if merging else []
+            there, reason = fill_host(m, names[len(first):], merging)
+            answers(m, first + there)
+            row(f"at their shells and answering, merging {'on' if merging else 'off'}", len(first + there), goal,
+                least=True)
             print(f"    the next one: {reason}")
             compressed(m)
