@@ -458,6 +458,8 @@ struct cpu_info {
 	u64 busy_ns, idle_ns;
 	u64 switches, interrupts; /* counts */
 	u32 ready;          /* threads that wait for this CPU */
+	s64 tsc_ns;         /* its TSC against the first CPU's, when it started */
+	u64 tsc_error_ns;   /* and at most so much away from that */
 };
 
 #define HOST_NODES 8

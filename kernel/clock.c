@@ -63,6 +63,11 @@ u64 clock_duration_ns(u64 cycles)
 	return clock_scaled(cycles, scale.mul);
 }
 
+s64 clock_difference_ns(s64 cycles)
+{
+	return cycles < 0 ? -(s64)clock_duration_ns(-(u64)cycles) : (s64)clock_duration_ns((u64)cycles);
+}
+
 u64 clock_cycles(u64 ns)
 {
 	return clock_unscaled(&scale, ns);

@@ -15,6 +15,7 @@ u64 clock_ns(void);              /* now; 0 before clock_init */
 u64 clock_ns_at(u64 tsc);        /* 0 for a TSC before clock 0 */
 u64 clock_tsc(u64 ns);           /* a TSC at which clock_ns has just reached ns; CLOCK_NEVER stays that */
 u64 clock_duration_ns(u64 cycles); /* TSC cycles to nanoseconds */
+s64 clock_difference_ns(s64 cycles); /* the same with a sign */
 u64 clock_cycles(u64 ns);        /* a duration in TSC cycles, never too short */
 u64 clock_hz(void);              /* 0 before clock_init */
 u64 clock_epoch(void);           /* wall clock at clock 0, seconds since 1970 */

@@ -5,6 +5,7 @@
 #include "arch/x86_64/registers.h"
 #include "arch/x86_64/smp.h"
 #include "arch/x86_64/virt.h"
+#include "kernel/clock.h"
 #include "kernel/heap.h"
 #include "kernel/host_cpu.h"
 #include "kernel/log.h"
@@ -78,11 +79,31 @@ static void join_core(struct host_cpu *cpu)
 	}
 }
 
+static void tell_tsc(const struct host_cpu *cpu)
+{
+	const struct tsc_sync *tsc = &cpu->tsc;
+
+	if (tsc->left.cycles == tsc->found.cycles && tsc->left.error == tsc->found.error)
+		return;
+	log_warn("CPU %u: its TSC was %ld ns off; now %ld ns, within %lu", cpu->arch.index,
+		 (long)clock_difference_ns(tsc->found.cycles), (long)clock_difference_ns(tsc->left.cycles),
+		 (unsigned long)clock_duration_ns(tsc->left.error));
+}
+
+static void leave_out(const struct host_cpu *cpu, u32 apic_id, int error)
+{
+	if (error == ERR_UNSUPPORTED)
+		log_error("CPU with APIC ID %u: its TSC stays %ld ns off; it is left out", apic_id,
+			  (long)clock_difference_ns(cpu->tsc.left.cycles));
+	else
+		log_error("CPU with APIC ID %u does not start; it is left out", apic_id);
+}
+
 static void start(const struct boot_info *info, const struct boot_cpu *boot)
 {
 	struct host_cpu *cpu = make(host_cpu_count, boot);
 	u32 apic_id = boot->apic_id;
-	s64 skew = 0;
+	int error;
 
 	if (!cpu) {
 		log_error("CPU with APIC ID %u: no memory for it", apic_id);
@@ -91,15 +112,15 @@ static void start(const struct boot_info *info, const struct boot_cpu *boot)
 	/* It may schedule as soon as it runs, so it must be in the list. */
 	host_cpus[host_cpu_count] = cpu;
 	__atomic_store_n(&host_cpu_count, host_cpu_count + 1, __ATOMIC_RELEASE);
-	if (smp_start(apic_id, info->trampoline, space_kernel_root(), (void *)cpu->arch.stack_top, arrive, cpu,
-		      START_TIMEOUT_US, &skew)) {
+	error = smp_start(apic_id, info->trampoline, space_kernel_root(), (void *)cpu->arch.stack_top, arrive, cpu,
+			  START_TIMEOUT_US, &cpu->tsc);
+	if (error) {
 		host_cpu_count--;
-		log_error("CPU with APIC ID %u does not start; it is left out", apic_id);
+		leave_out(cpu, apic_id, error);
 		return;
 	}
 	join_core(cpu);
-	if (skew)
-		log_warn("CPU %u: its TSC is %ld cycles off", cpu->arch.index, (long)skew);
+	tell_tsc(cpu);
 }
 
 void cpus_start(const struct boot_info *info)

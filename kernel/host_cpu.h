@@ -5,6 +5,7 @@
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/topology.h"
+#include "arch/x86_64/tsc_sync.h"
 #include "kernel/lib/list.h"
 #include "kernel/lock.h"
 #include "kernel/sched_queue.h"
@@ -17,6 +18,7 @@ struct host_cpu {
 	struct cpu arch;         /* first: GS points at it */
 	struct host_cpu *sibling; /* c: the next of its core's hardware threads, all round; NULL: it is the only one */
 	struct cpu_place place;  /* c: known when it runs; before, a guess by the first CPU's answers */
+	struct tsc_sync tsc;     /* c: its TSC against the boot CPU's */
 
 	struct spinlock queue_lock; /* LOCK_RUN_QUEUE */
 	struct sched_queue queue; /* q */

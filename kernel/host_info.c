@@ -98,4 +98,6 @@ void host_info_cpu(u32 index, struct cpu_info *info)
 	info->switches = cpu->switches;
 	info->interrupts = cpu->interrupts;
 	info->ready = cpu->queue.count;
+	info->tsc_ns = clock_difference_ns(cpu->tsc.left.cycles);
+	info->tsc_error_ns = clock_duration_ns(cpu->tsc.left.error);
 }

@@ -4,6 +4,7 @@
 #include "arch/x86_64/registers.h"
 #include "arch/x86_64/smp.h"
 #include "arch/x86_64/tsc.h"
+#include "arch/x86_64/tsc_sync.h"
 #include "kernel/lib/error.h"
 #include "kernel/lib/string.h"
 
@@ -30,12 +31,33 @@ extern const u8 smp_trampoline_32[], smp_trampoline_64[];
 #define SELECTOR_CODE64 0x18
 #define EFER_INHERITED (EFER_SCE | EFER_LME | EFER_NXE)
 
+/* What the boot CPU wants of the new one, which takes the order away when it is done. */
+enum order { ORDER_NONE, ORDER_READ, ORDER_MOVE, ORDER_GO };
+
 static struct mailbox {
 	void (*entry)(void *);
 	void *argument;
-	u64 tsc;
-	u32 arrived; /* a */
+	u32 order;        /* a, enum order; NONE from the arrival on */
+	u64 tsc, move;    /* READ's result; MOVE's argument */
+	u64 timeout_us;   /* for an order */
 } mailbox;
+
+static void obey(struct mailbox *m)
+{
+	u32 order;
+
+	do {
+		order = __atomic_load_n(&m->order, __ATOMIC_ACQUIRE);
+		if (order == ORDER_READ)
+			m->tsc = rdtsc_ordered();
+		if (order == ORDER_MOVE)
+			tsc_move(m->move);
+		if (order == ORDER_NONE)
+			pause();
+		else
+			__atomic_store_n(&m->order, ORDER_NONE, __ATOMIC_RELEASE);
+	} while (order != ORDER_GO);
+}
 
 /* The new CPU's first C code. */
 static void arrive(struct mailbox *m)
@@ -43,8 +65,8 @@ static void arrive(struct mailbox *m)
 	void (*entry)(void *) = m->entry;
 	void *argument = m->argument;
 
-	m->tsc = rdtsc_ordered();
-	__atomic_store_n(&m->arrived, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&m->order, ORDER_NONE, __ATOMIC_RELEASE);
+	obey(m);
 	entry(argument);
 	for (;;)
 		hlt();
@@ -76,11 +98,12 @@ static void prepare(u64 page, hpa_t cr3, void *stack_top)
 	memcpy((void *)data, &d, sizeof(d));
 }
 
-static bool wait_arrival(u64 us)
+/* Waits until the last order is done: the first is to arrive. */
+static bool wait_done(u64 us)
 {
 	u64 start = rdtsc(), cycles = us * (tsc_hz() / 1000000 + 1);
 
-	while (!__atomic_load_n(&mailbox.arrived, __ATOMIC_ACQUIRE)) {
+	while (__atomic_load_n(&mailbox.order, __ATOMIC_ACQUIRE) != ORDER_NONE) {
 		if (rdtsc() - start > cycles)
 			return false;
 		pause();
@@ -88,35 +111,57 @@ static bool wait_arrival(u64 us)
 	return true;
 }
 
+static int give(enum order order)
+{
+	__atomic_store_n(&mailbox.order, order, __ATOMIC_RELEASE);
+	return wait_done(mailbox.timeout_us) ? 0 : ERR_TIMEOUT;
+}
+
+static int peer_read(struct tsc_peer *p, u64 *tsc)
+{
+	int error = give(ORDER_READ);
+
+	*tsc = mailbox.tsc;
+	return error;
+}
+
+static int peer_move(struct tsc_peer *p, u64 cycles)
+{
+	mailbox.move = cycles;
+	return give(ORDER_MOVE);
+}
+
+/* The CPU that was sent INIT is back in its reset state. */
+static int give_up(u32 apic_id, int error)
+{
+	apic_send_init(apic_id);
+	tsc_delay(SMP_INIT_DELAY_US);
+	return error;
+}
+
 int smp_start(u32 apic_id, u64 trampoline, hpa_t cr3, void *stack_top, void (*entry)(void *), void *argument,
-	      u64 timeout_us, s64 *skew)
+	      u64 timeout_us, struct tsc_sync *sync)
 {
 	u8 page = (u8)(trampoline / PAGE_SIZE);
-	u64 before, after;
+	struct tsc_peer peer = { peer_read, peer_move };
+	int error;
 
 	if (!trampoline || trampoline % PAGE_SIZE || trampoline >= MIB || cr3.v >> 32)
 		return ERR_INVAL;
-	mailbox = (struct mailbox){ .entry = entry, .argument = argument };
+	mailbox = (struct mailbox){ .entry = entry, .argument = argument, .order = ORDER_GO, .timeout_us = timeout_us };
 	prepare(trampoline, cr3, stack_top);
 
-	before = rdtsc_ordered();
 	apic_send_init(apic_id);
 	tsc_delay(SMP_INIT_DELAY_US);
 	apic_send_startup(apic_id, page);
-	if (!wait_arrival(MIN(timeout_us, 200))) {
+	if (!wait_done(MIN(timeout_us, 200))) {
 		/* Ignored by a CPU that the first one started. */
 		apic_send_startup(apic_id, page);
-		if (!wait_arrival(timeout_us)) {
-			apic_send_init(apic_id);
-			tsc_delay(SMP_INIT_DELAY_US);
-			return ERR_TIMEOUT;
-		}
+		if (!wait_done(timeout_us))
+			return give_up(apic_id, ERR_TIMEOUT);
 	}
-	after = rdtsc_ordered();
-	*skew = 0;
-	if ((s64)(mailbox.tsc - before) < 0)
-		*skew = (s64)(mailbox.tsc - before);
-	else if ((s64)(mailbox.tsc - after) > 0)
-		*skew = (s64)(mailbox.tsc - after);
-	return 0;
+	error = tsc_synchronise(&peer, sync);
+	if (!error)
+		error = give(ORDER_GO);
+	return error ? give_up(apic_id, error) : 0;
 }

@@ -31,7 +31,8 @@
 
 #define CPUINFO_HELP \
 	"CPUs with the same number share that thing: a core's threads, the last-level\n" \
-	"cache, the package, the NUMA node. FOR says which guest has a CPU for itself.\n"
+	"cache, the package, the NUMA node. FOR says which guest has a CPU for itself.\n" \
+	"TSCs are as they were left when the CPU started, and may be wrong by +-.\n"
 
 #define SCHEDINFO_HELP \
 	"weight is 64 to 1024, against other guests' (256); cap is 0 to 6400, percent of\n" \

@@ -108,6 +108,8 @@ void commands_cpuinfo(int argc, char **argv)
 			  units_count(cpu.interrupts).text);
 	output_print("\n");
 	places_print();
+	for (u32 i = 1; sys_cpu_info(i, &cpu) == 0; i++)
+		output_print("TSC of CPU %u: %ld ns ahead of CPU 0's, +-%lu ns\n", i, cpu.tsc_ns, cpu.tsc_error_ns);
 }
 
 void commands_files(int argc, char **argv)
