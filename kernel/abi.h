@@ -281,6 +281,9 @@ enum host_power { POWER_OFF, POWER_REBOOT };
 #define MEMORY_SHARES_MAX 65536
 #define MEMORY_SHARES_DEFAULT 256
 
+/* Hyper-V's enlightenments: none, beside KVM's, or without KVM's. */
+enum hyperv_mode { HYPERV_OFF, HYPERV_ON, HYPERV_ONLY };
+
 struct guest_params {
 	u64 memory;     /* bytes, a multiple of 4 KiB */
 	u32 vcpu_count;
@@ -290,6 +293,7 @@ struct guest_params {
 	u64 memory_min; /* bytes of frames that it is promised */
 	u64 memory_max; /* the most that it may have, 0: memory */
 	char share_group[NAME_MAX]; /* guests of one group share equal pages; "": it shares with none */
+	u32 hyperv;     /* enum hyperv_mode */
 };
 
 /* What is said about memory when a guest asks to come in (SYS_GUEST_START) or its terms change (SYS_GUEST_TUNE):

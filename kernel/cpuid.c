@@ -6,8 +6,8 @@
 
 #define PATCHED (BIT(1) | BIT(4) | BIT(7) | BIT(0xb) | BIT(0xd)) /* basic leaves that are not everybody's */
 #define HYPERVISOR 0x40000000u
-#define KVM_FEATURES 0x40000001u
-#define TIMING 0x40000010u
+#define KVM_FEATURES 1u
+#define TIMING 0x10u
 
 /* clocksource, nop_io_delay, clocksource2, steal_time, pv_eoi, pv_unhalt, pv_tlb_flush, pv_send_ipi,
  * clocksource_stable: Linux, Documentation/virt/kvm/x86/cpuid.rst */
@@ -175,11 +175,17 @@ static struct cpuid extended_leaf(const struct vcpu *v, u32 leaf, u32 subleaf)
 	return r;
 }
 
-static struct cpuid hypervisor_leaf(u32 leaf)
+/* KVM's leaves make room for Hyper-V's where a guest has both: Linux looks for them at each 100h. */
+static struct cpuid hypervisor_leaf(const struct vcpu *v, u32 leaf)
 {
-	switch (leaf) {
-	case HYPERVISOR:
-		return (struct cpuid){ TIMING, 0x4b4d564b, 0x564b4d56, 0x0000004d }; /* "KVMKVMKVM" */
+	const struct hyperv_guest *h = guest_hyperv(v->guest);
+	u32 base = HYPERVISOR + (h ? HYPERV_LEAVES : 0);
+
+	if (h && (leaf - HYPERV_LEAF < HYPERV_LEAVES || h->mode == HYPERV_ONLY))
+		return hyperv_cpuid(v, leaf);
+	switch (leaf - base) {
+	case 0:
+		return (struct cpuid){ base + TIMING, 0x4b4d564b, 0x564b4d56, 0x0000004d }; /* "KVMKVMKVM" */
 	case KVM_FEATURES:
 		return (struct cpuid){ .eax = KVM_FEATURE_BITS };
 	case TIMING: /* kHz of the TSC and of the local APIC's bus, as VMware, FreeBSD and QEMU have it */
@@ -196,7 +202,7 @@ static __attribute__((noinline)) struct cpuid other_leaf(const struct vcpu *v, u
 		return basic_leaf(v, leaf, subleaf);
 	if (leaf - 0x80000000 < CPUID_EXTENDED)
 		return extended_leaf(v, leaf, subleaf);
-	return hypervisor_leaf(leaf);
+	return hypervisor_leaf(v, leaf);
 }
 
 struct cpuid cpuid_guest(const struct vcpu *v, u32 leaf, u32 subleaf)

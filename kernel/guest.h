@@ -8,6 +8,7 @@
 
 #include "kernel/abi.h"
 #include "kernel/gmem.h"
+#include "kernel/hyperv.h"
 #include "kernel/ledger.h"
 #include "kernel/lib/list.h"
 #include "kernel/lock.h"
@@ -52,6 +53,7 @@ struct guest {
 	struct vcpu **vcpus;       /* c while it is not OFF */
 	u32 vcpu_count;            /* c while it is not OFF */
 	u64 tsc_offset;            /* c while it is not OFF: all vCPUs' TSC begin with it */
+	struct hyperv_guest hyperv;
 	u32 hold;                  /* a: enum guest_hold */
 	u32 parked;                /* a: vCPU threads that wait because of hold */
 	struct ring output, input; /* what it wrote; what was typed to it */

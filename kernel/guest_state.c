@@ -87,7 +87,7 @@ static bool params_valid(const struct guest_params *p)
 {
 	return p->memory >= MIB && !(p->memory & ~PAGE_MASK) && p->memory < GMEM_TOP / 2 && p->vcpu_count &&
 	       p->vcpu_count <= VCPU_MAX && p->weight >= WEIGHT_MIN && p->weight <= WEIGHT_MAX &&
-	       p->cap <= CAP_MAX && guest_memory_valid(p);
+	       p->cap <= CAP_MAX && p->hyperv <= HYPERV_ONLY && guest_memory_valid(p);
 }
 
 /* The console keeps what earlier runs wrote; a line parts them. */
@@ -115,6 +115,7 @@ int guest_start(struct guest *g, const struct guest_params *params, struct admis
 	g->hold = g->parked = 0;
 	g->start_clock = clock_ns();
 	g->tsc_offset = -rdtsc();
+	g->hyperv = (struct hyperv_guest){ .mode = params->hyperv, .tsc_offset = g->tsc_offset };
 	g->first_insn_clock = g->first_output_clock = 0;
 	g->ended_cycles = 0;
 	memset(&g->stats, 0, sizeof(g->stats));

@@ -86,7 +86,7 @@ void lapic_reset(struct vcpu *v, bool power_on)
 	for (u32 reg = 0; reg < ARRAY_SIZE(l->page); reg++)
 		reg_set(v, reg, 0);
 	clear_posted(l);
-	v->msrs.kvm_eoi = 0; /* as KVM does: what runs after INIT may not know of it */
+	v->msrs.kvm_eoi = l->eoi_place = 0; /* as KVM does: what runs after INIT may not know of it */
 
 	reg_set(v, REG_VERSION, 0x50014); /* six LVT entries; no EOI broadcast suppression */
 	reg_set(v, REG_SVR, 0xff);

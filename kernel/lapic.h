@@ -25,6 +25,7 @@ struct lapic {
 	u32 irr_words;         /* bit n: IRR's word n is not 0, so that a look costs no scan; as is isr_words */
 	u32 isr_words;
 	u32 eoi_words;         /* bit n: eoi[n] is not 0 */
+	u64 eoi_place;         /* pv_eoi.c: where the guest may end an interrupt, bit 0: it may */
 	bool eoi_offered;      /* pv_eoi.c: the guest may have ended the interrupt in service without an exit */
 	u32 posted[8];         /* a: vectors that arrived and are not in IRR yet */
 	u32 posted_level[8];   /* a: 1 if that vector was last sent level-triggered (TMR's next value) */

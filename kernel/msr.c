@@ -1,6 +1,6 @@
 /* RDMSR and WRMSR of a guest.  A register that is not named here does not exist: #GP(0).
  *
- * Held elsewhere: by the back end (what the hardware switches), by the local APIC, by kvmclock.  The
+ * Held elsewhere: by the back end (what the hardware switches), by the local APIC, by kvmclock, by hyperv*.c.  The
  * constants are what operating systems read or write without looking at CPUID first, because every processor
  * of that vendor has them; a #GP there would be a warning in the guest's log. */
 #include "arch/x86_64/registers.h"
@@ -163,18 +163,21 @@ void msr_reset(struct vcpu *v)
 
 /* ---- time ---- */
 
-static void set_tsc(struct vcpu *v, u64 value)
+static void move_tsc(struct vcpu *v, u64 delta)
 {
-	vcpu_set_tsc(v, value);
+	vcpu_move_tsc(v, delta);
 	lapic_timer_rearm(v);
 	kvmclock_update(v);
+	hyperv_clock_update(v);
 }
 
 /* TSC_ADJUST follows the TSC and moves it, SDM 3B §17.17.3. */
 static void tsc_write(struct vcpu *v, u64 value)
 {
-	v->msrs.tsc_adjust += value - vcpu_tsc(v);
-	set_tsc(v, value);
+	u64 delta = value - vcpu_tsc(v);
+
+	v->msrs.tsc_adjust += delta;
+	move_tsc(v, delta);
 }
 
 static void tsc_adjust_write(struct vcpu *v, u64 value)
@@ -183,7 +186,7 @@ static void tsc_adjust_write(struct vcpu *v, u64 value)
 
 	v->msrs.tsc_adjust = value;
 	if (delta)
-		set_tsc(v, vcpu_tsc(v) + delta);
+		move_tsc(v, delta); /* exactly: processors with equal values stay together */
 }
 
 /* ---- what the back end holds ---- */
@@ -239,6 +242,8 @@ static int stored_read(struct vcpu *v, u32 msr, u64 *value)
 	const u64 *mtrr = mtrr_slot(v, msr);
 	const struct constant *c = mtrr ? NULL : constant_find(msr);
 
+	if (msr - HYPERV_MSR < HYPERV_MSRS)
+		return hyperv_msr_read(v, msr, value);
 	if (!mtrr && !c)
 		return ERR_INVAL;
 	*value = mtrr ? *mtrr : c->value;
@@ -296,6 +301,8 @@ int msr_guest_write(struct vcpu *v, u32 msr, u64 value)
 	case MSR_FS_BASE: case MSR_GS_BASE: case MSR_KERNEL_GS_BASE:
 		return hardware_write(v, msr, value, is_canonical(value));
 	default:
+		if (msr - HYPERV_MSR < HYPERV_MSRS)
+			return hyperv_msr_write(v, msr, value);
 		return mtrr_slot(v, msr) ? mtrr_write(v, msr, value) : constant_write(msr, value);
 	}
 }

@@ -11,7 +11,7 @@
 
 static gpa_t place(const struct vcpu *v)
 {
-	return (gpa_t){ v->msrs.kvm_eoi & ~3ull };
+	return (gpa_t){ v->lapic.eoi_place & ~3ull };
 }
 
 /* Where memory is short the old bit stays. */
@@ -35,7 +35,7 @@ static bool may_offer(const struct vcpu *v)
 
 void pv_eoi_offer(struct vcpu *v)
 {
-	if (v->msrs.kvm_eoi & ENABLE && may_offer(v))
+	if (v->lapic.eoi_place & ENABLE && may_offer(v))
 		v->lapic.eoi_offered = write(v, OFFERED);
 }
 
@@ -56,12 +56,18 @@ void pv_eoi_withdraw(struct vcpu *v)
 		v->lapic.eoi_offered = false;
 }
 
+void pv_eoi_place(struct vcpu *v, u64 place)
+{
+	pv_eoi_withdraw(v);
+	v->lapic.eoi_offered = false; /* what is at another place is not looked at any more */
+	v->lapic.eoi_place = place;
+}
+
 int pv_eoi_set(struct vcpu *v, u64 value)
 {
 	if (value & RESERVED)
 		return ERR_INVAL;
-	pv_eoi_withdraw(v);
-	v->lapic.eoi_offered = false; /* what is at another place is not looked at any more */
+	pv_eoi_place(v, value);
 	v->msrs.kvm_eoi = value;
 	return 0;
 }

@@ -15,6 +15,11 @@ static void timer_expired(struct timer *t)
 	vcpu_request(CONTAINER_OF(t, struct vcpu, timer), REQUEST_TIMER);
 }
 
+static void synthetic_expired(struct timer *t)
+{
+	vcpu_request(CONTAINER_OF(t, struct vcpu, synthetic), REQUEST_SYNTHETIC);
+}
+
 #define SHOW_NS 1000000 /* a thread that is not scheduled has left its state behind; no reason to wait longer */
 
 /* Power-on and INIT state: APM 2 §14.1.3. */
@@ -47,6 +52,7 @@ struct vcpu *vcpu_create(struct guest *g, u32 index)
 	v->index = index;
 	v->generation = UINT64_MAX;
 	v->timer.expired = timer_expired;
+	v->synthetic.expired = synthetic_expired;
 	v->page = hpa_pointer(frame_alloc_zero(0, FRAME_PROCESS));
 	if (!v->page || virt->vcpu_create(&v->hw, cpuid_guest_cr4(v))) {
 		vcpu_put(v);
@@ -55,6 +61,7 @@ struct vcpu *vcpu_create(struct guest *g, u32 index)
 	reset_registers(v);
 	msr_reset(v);
 	lapic_reset(v, true);
+	hyperv_reset(v);
 	v->activity = index ? ACTIVITY_WAIT_SIPI : ACTIVITY_RUN;
 	v->tsc_offset = g->tsc_offset;
 	virt->set_tsc_offset(v->hw, v->tsc_offset);
@@ -66,6 +73,7 @@ void vcpu_put(struct vcpu *v)
 	if (!v)
 		return;
 	timer_cancel(&v->timer);
+	timer_cancel(&v->synthetic);
 	virt->vcpu_put(v->hw);
 	if (v->page)
 		frame_put(pointer_hpa(v->page));
@@ -76,6 +84,7 @@ void vcpu_init_reset(struct vcpu *v)
 {
 	reset_registers(v);
 	lapic_reset(v, false);
+	hyperv_reset(v);
 	v->activity = v->index ? ACTIVITY_WAIT_SIPI : ACTIVITY_RUN;
 }
 
@@ -184,6 +193,17 @@ void vcpu_shootdown(struct gmem *m)
 		       __atomic_load_n(&v->generation, __ATOMIC_SEQ_CST) < generation)
 			pause();
 	}
+}
+
+/* Once it has taken the request it has been outside. */
+void vcpu_flush_other(struct vcpu *v)
+{
+	__atomic_or_fetch(&v->requests, REQUEST_FLUSH, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST))
+		host_cpu_kick(v->cpu);
+	while (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST) &&
+	       __atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & REQUEST_FLUSH)
+		pause();
 }
 
 void vcpu_inject_fault(struct vcpu *v, u8 vector, bool has_error, u32 error)
@@ -312,15 +332,20 @@ u64 vcpu_xcr0(const struct vcpu *v)
 	return virt->xcr0(v->hw);
 }
 
-void vcpu_set_tsc(struct vcpu *v, u64 value)
+void vcpu_move_tsc(struct vcpu *v, u64 delta)
 {
-	v->tsc_offset = value - rdtsc();
+	v->tsc_offset += delta;
 	virt->set_tsc_offset(v->hw, v->tsc_offset);
 }
 
 void vcpu_timer_arm(struct vcpu *v, u64 host_tsc)
 {
 	timer_arm(&v->timer, host_tsc);
+}
+
+void vcpu_synthetic_arm(struct vcpu *v, u64 host_tsc)
+{
+	timer_arm(&v->synthetic, host_tsc);
 }
 
 struct vcpu *guest_vcpu(struct guest *g, u32 index)
@@ -331,6 +356,11 @@ struct vcpu *guest_vcpu(struct guest *g, u32 index)
 u32 guest_vcpu_count(const struct guest *g)
 {
 	return g->vcpu_count;
+}
+
+struct hyperv_guest *guest_hyperv(struct guest *g)
+{
+	return g->hyperv.mode == HYPERV_OFF ? NULL : &g->hyperv;
 }
 
 int guest_phys_write(struct guest *g, gpa_t gpa, const void *from, size_t len)

@@ -8,6 +8,7 @@
 #include "arch/x86_64/registers.h"
 #include "arch/x86_64/virt.h"
 #include "kernel/abi.h"
+#include "kernel/hyperv.h"
 #include "kernel/lapic.h"
 #include "kernel/lib/types.h"
 #include "kernel/timer.h"
@@ -29,6 +30,8 @@ enum vcpu_request {
 	REQUEST_SHOW = 1 << 8,   /* bring up to date what other CPUs see of its registers */
 	REQUEST_STEAL = 1 << 9,  /* it was away from its CPU: its steal time says so */
 	REQUEST_UNHALT = 1 << 10, /* another vCPU ends its HLT, this or the next */
+	REQUEST_SYNTHETIC = 1 << 11, /* a deadline of its Hyper-V timers passed */
+	REQUEST_FLUSH = 1 << 12, /* its next entry forgets all cached translations */
 };
 
 #define VCPU_FETCHES 8 /* a power of two */
@@ -40,6 +43,7 @@ struct vcpu {
 	struct vcpu_page *page;  /* c; shared with the machine process: every value in it is hostile */
 	struct thread *thread;   /* its thread, set when it first runs */
 	struct lapic lapic;      /* o, but for its atomic posted set and identity */
+	struct hyperv_vcpu hyperv; /* o */
 	u32 requests;            /* a, enum vcpu_request */
 	u32 in_guest;            /* a, 1 between publishing the entry and the exit */
 	u32 cpu;                 /* a, host CPU that it is loaded on */
@@ -54,6 +58,7 @@ struct vcpu {
 	bool parked;             /* o, waits because of guest.hold */
 	u64 generation;          /* o, of the guest memory's translations that it may have cached */
 	struct timer timer;      /* o, the local APIC's */
+	struct timer synthetic;  /* o, the Hyper-V timers' */
 	struct cpu_set pins;     /* a: host CPUs that it may use, if pinned */
 	bool pinned;             /* the monitor's */
 
@@ -165,13 +170,17 @@ static inline void vcpu_flush(struct vcpu *v)
 	__atomic_store_n(&v->generation, UINT64_MAX, __ATOMIC_SEQ_CST);
 }
 
+/* The same for another, which has forgotten them before this returns or does not run: it is not woken for that. */
+void vcpu_flush_other(struct vcpu *v);
+
 /* What cpuid.c, msr.c and lapic.c need of the kernel (implemented in vcpu.c and guest.c, faked by host tests). */
 u64 vcpu_tsc(const struct vcpu *v);                      /* the guest's TSC now */
 u64 vcpu_tsc_hz(void);                                   /* of every TSC here */
 u64 vcpu_cr4(const struct vcpu *v);                      /* the guest's registers: CPUID shows bits of them */
 u64 vcpu_xcr0(const struct vcpu *v);
-void vcpu_set_tsc(struct vcpu *v, u64 value);            /* the guest wrote its TSC */
+void vcpu_move_tsc(struct vcpu *v, u64 delta);           /* the guest's TSC is ahead by delta from now on */
 void vcpu_timer_arm(struct vcpu *v, u64 host_tsc);       /* REQUEST_TIMER at that host TSC, UINT64_MAX: never */
+void vcpu_synthetic_arm(struct vcpu *v, u64 host_tsc);   /* REQUEST_SYNTHETIC, the same */
 struct vcpu *guest_vcpu(struct guest *g, u32 index);     /* NULL beyond the last */
 u32 guest_vcpu_count(const struct guest *g);
 void vcpu_request(struct vcpu *v, u32 requests);         /* sets bits, wakes or kicks it */

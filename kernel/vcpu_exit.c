@@ -276,12 +276,6 @@ static enum step exit_halt(struct thread *t, struct vcpu *v, struct virt_exit *e
 	return STEP_AGAIN;
 }
 
-static enum step exit_hypercall(struct thread *t, struct vcpu *v, struct virt_exit *exit)
-{
-	v->page->gpr[GPR_RAX] = (u64)hypercall(v);
-	vcpu_advance(v, exit->insn_len ? exit->insn_len : 3);
-	return STEP_AGAIN;
-}
 
 enum step vcpu_exit_refused(struct vcpu *v, const struct virt_exit *exit)
 {
@@ -342,6 +336,18 @@ static enum step exit_pause(struct thread *t, struct vcpu *v, struct virt_exit *
 {
 	spin_yield(v);
 	return STEP_YIELD;
+}
+
+static enum step exit_hypercall(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+{
+	bool spins = false;
+
+	if (!hyperv_calls(v))
+		v->page->gpr[GPR_RAX] = (u64)hypercall(v);
+	else if (hyperv_call(v, &spins))
+		return fault(v, VECTOR_UD);
+	vcpu_advance(v, exit->insn_len ? exit->insn_len : 3);
+	return spins ? exit_pause(t, v, exit) : STEP_AGAIN;
 }
 
 static enum step exit_invalid_opcode(struct thread *t, struct vcpu *v, struct virt_exit *exit)

@@ -115,12 +115,16 @@ static void take_requests(struct vcpu *v)
 		v->nmi_pending = true;
 	if (requests & REQUEST_TIMER)
 		lapic_timer(v);
+	if (requests & REQUEST_SYNTHETIC)
+		hyperv_timers(v);
 	if (requests & REQUEST_RESUMED)
 		kvmclock_resumed(v);
 	if (requests & REQUEST_SHOW)
 		show(v);
 	if (requests & REQUEST_STEAL)
 		v->steal_due = true;
+	if (requests & REQUEST_FLUSH)
+		vcpu_flush(v);
 	if (requests & REQUEST_UNHALT)
 		v->unhalted = true;
 }
@@ -236,6 +240,7 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 	if (vector >= 0) {
 		if (virt->can_interrupt(v->hw, v->page)) {
 			lapic_accept(v, (u8)vector);
+			hyperv_accepted(v, &v->hyperv, (u8)vector);
 			inject(v, &(struct virt_event){ .valid = true, .type = INJECT_EXTERNAL,
 							.vector = (u8)vector });
 			pv_eoi_offer(v);

@@ -38,10 +38,21 @@ u64 vcpu_tsc(const struct vcpu *v) { return fake_tsc + v->tsc_offset; }
 u64 vcpu_tsc_hz(void) { return fake_hz; }
 u64 vcpu_cr4(const struct vcpu *v) { return v->guest->cr4; }
 u64 vcpu_xcr0(const struct vcpu *v) { return v->guest->xcr0; }
-void vcpu_set_tsc(struct vcpu *v, u64 value) { v->tsc_offset = value - fake_tsc; }
+void vcpu_move_tsc(struct vcpu *v, u64 delta) { v->tsc_offset += delta; }
 void vcpu_timer_arm(struct vcpu *v, u64 host_tsc) { v->guest->armed[v->index] = host_tsc; }
+void vcpu_synthetic_arm(struct vcpu *v, u64 host_tsc) { v->guest->synthetic[v->index] = host_tsc; }
+struct hyperv_guest *guest_hyperv(struct guest *g) { return g->hyperv.mode ? &g->hyperv : NULL; }
 struct vcpu *guest_vcpu(struct guest *g, u32 index) { return index < g->count ? &g->vcpus[index] : NULL; }
 u32 guest_vcpu_count(const struct guest *g) { return g->count; }
+
+void vcpu_flush_other(struct vcpu *v) { v->requests |= REQUEST_FLUSH; }
+
+/* guest.h's. */
+void guest_stop(struct guest *g, enum stop_reason reason, const char *format, ...);
+void guest_stop(struct guest *g, enum stop_reason reason, const char *format, ...)
+{
+	g->stopped = reason;
+}
 
 void vcpu_request(struct vcpu *v, u32 requests)
 {

@@ -12,6 +12,9 @@ struct guest {
 	u32 count;
 	struct vcpu vcpus[VCPU_MAX];
 	u64 armed[VCPU_MAX];     /* host TSC of each vCPU's timer */
+	u64 synthetic[VCPU_MAX]; /* and of its Hyper-V timers */
+	struct hyperv_guest hyperv;
+	u32 stopped;             /* guest_stop's reason */
 	u64 cr4, xcr0;           /* of every vCPU */
 	u8 memory[FAKE_MEMORY];  /* at gpa 0 */
 	bool short_of_memory;    /* guest_phys_swap32 cannot be done now */

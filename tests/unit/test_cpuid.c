@@ -1,6 +1,6 @@
 /* The guest's CPUID: what is hidden, what is added, topology, extended state, on hosts of both vendors. */
 /* links: kernel/lapic.c kernel/pv_eoi.c kernel/lapic_regs.c kernel/lapic_timer.c kernel/lapic_route.c kernel/cpuid.c
- * kernel/cpuid_policy.c tests/unit/fake_vcpu.c */
+ * kernel/cpuid_policy.c kernel/hyperv_cpuid.c tests/unit/fake_vcpu.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

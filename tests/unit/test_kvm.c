@@ -1,7 +1,8 @@
 /* KVM's paravirtual helps: steal time, TLB flushes, EOI, hypercalls.  Any address, bitmap and register is survived. */
 /* links: kernel/steal.c kernel/hypercall.c kernel/lapic.c kernel/pv_eoi.c kernel/lapic_regs.c kernel/lapic_timer.c
  * kernel/lapic_route.c kernel/cpuid.c kernel/cpuid_policy.c kernel/msr.c kernel/kvmclock.c
- * tests/unit/fake_vcpu.c tests/unit/fake_lapic.c */
+ * kernel/hyperv_cpuid.c kernel/hyperv_msr.c kernel/hyperv_clock.c
+ * kernel/hyperv_synic.c kernel/hyperv_timer.c tests/unit/fake_vcpu.c tests/unit/fake_lapic.c */
 #include "tests/unit/fake_lapic.h"
 
 #include <string.h>

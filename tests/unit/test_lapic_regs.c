@@ -1,6 +1,6 @@
 /* The guest's local APIC: registers in both modes, mode transitions, hostile accesses. */
 /* links: kernel/lapic.c kernel/pv_eoi.c kernel/lapic_regs.c kernel/lapic_timer.c kernel/lapic_route.c kernel/cpuid.c
- * kernel/cpuid_policy.c tests/unit/fake_vcpu.c tests/unit/fake_lapic.c */
+ * kernel/cpuid_policy.c kernel/hyperv_cpuid.c tests/unit/fake_vcpu.c tests/unit/fake_lapic.c */
 #include "tests/unit/fake_lapic.h"
 
 static void test_errors(void **state)

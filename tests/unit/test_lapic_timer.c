@@ -1,6 +1,6 @@
 /* The guest's local APIC timer on fake time. */
 /* links: kernel/lapic.c kernel/pv_eoi.c kernel/lapic_regs.c kernel/lapic_timer.c kernel/lapic_route.c kernel/cpuid.c
- * kernel/cpuid_policy.c tests/unit/fake_vcpu.c tests/unit/fake_lapic.c */
+ * kernel/cpuid_policy.c kernel/hyperv_cpuid.c tests/unit/fake_vcpu.c tests/unit/fake_lapic.c */
 #include "tests/unit/fake_lapic.h"
 
 #define MS 1000000ull /* in ns */
@@ -103,7 +103,7 @@ static void test_deadline(void **state)
 	wr(v, REG_COUNT_INITIAL, 77);
 	assert_int_equal(rd(v, REG_COUNT_INITIAL), 0);
 	fake_tsc += 1000;
-	vcpu_set_tsc(v, 4000); /* the guest moves its TSC on by 3000 */
+	vcpu_move_tsc(v, 3000); /* the guest moves its TSC on by 3000 */
 	lapic_timer_rearm(v);
 	assert_int_equal(fake_guest.armed[0], fake_tsc + 1000);
 	fake_tsc += 1000;
@@ -132,7 +132,7 @@ static void test_tsc_write(void **state)
 	wr(v, REG_LVT_TIMER, 0x30);
 	wr(v, REG_COUNT_INITIAL, 1000);
 	armed = fake_guest.armed[0];
-	vcpu_set_tsc(v, 0);
+	vcpu_move_tsc(v, -vcpu_tsc(v));
 	lapic_timer_rearm(v);
 	assert_int_equal(fake_guest.armed[0], armed);
 }

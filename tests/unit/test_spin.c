@@ -1,6 +1,8 @@
 /* Directed yield: whom a spinning vCPU lets go first. */
 /* links: kernel/spin.c kernel/lapic.c kernel/pv_eoi.c kernel/lapic_regs.c kernel/lapic_timer.c kernel/lapic_route.c
- * kernel/cpuid.c kernel/cpuid_policy.c kernel/msr.c kernel/kvmclock.c kernel/steal.c tests/unit/fake_vcpu.c
+ * kernel/cpuid.c kernel/cpuid_policy.c kernel/msr.c kernel/kvmclock.c kernel/steal.c
+ * kernel/hyperv_cpuid.c kernel/hyperv_msr.c kernel/hyperv_clock.c
+ * kernel/hyperv_synic.c kernel/hyperv_timer.c tests/unit/fake_vcpu.c
  * tests/unit/fake_lapic.c */
 #include "tests/unit/fake_lapic.h"
 

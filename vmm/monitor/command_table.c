@@ -15,6 +15,7 @@
 	"  cmdline      the kernel's command line\n" \
 	"  autostart    on or off: start it when Quire starts (off)\n" \
 	"  balloon      yes or no: a memory balloon, for 'setmem' (yes)\n" \
+	"  hyperv       on or off: Hyper-V's interfaces; only: without KVM's (off)\n" \
 	"  weight       64 to 1024: its part of the processors' time (256)\n" \
 	"  cap          0 to 6400: at most so many percent of a CPU, 0 for no limit (0)\n" \
 	"  share-group  a name: shares equal pages with that group's; or none (default)\n" \

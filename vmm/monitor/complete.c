@@ -81,6 +81,11 @@ static void offer_pairs(struct matches *m)
 		m->word = value + 1;
 		offer(m, "on");
 		offer(m, "off");
+	} else if (str_starts(m->word, "hyperv=")) {
+		m->word = value + 1;
+		offer(m, "on");
+		offer(m, "off");
+		offer(m, "only");
 	} else if (str_starts(m->word, "kernel=") || str_starts(m->word, "initrd=") ||
 		   str_starts(m->word, "module=")) {
 		m->word = value + 1;

@@ -95,6 +95,20 @@ static int set_balloon(struct definition *d, const char *value)
 	return config_bool(value, &d->balloon);
 }
 
+static int set_hyperv(struct definition *d, const char *value)
+{
+	bool on;
+	int error = 0;
+
+	if (strcmp(value, "only") == 0) {
+		d->params.hyperv = HYPERV_ONLY;
+	} else {
+		error = config_bool(value, &on);
+		d->params.hyperv = !error && on ? HYPERV_ON : HYPERV_OFF;
+	}
+	return error;
+}
+
 static int set_action(const char *value, enum policy_action *to)
 {
 	for (u32 i = 0; i < ACTION_COUNT; i++) {
@@ -143,6 +157,7 @@ static const struct key keys[] = {
 	{ "cmdline", set_cmdline, "" },
 	{ "autostart", set_autostart, "use on or off" },
 	{ "balloon", set_balloon, "use yes or no" },
+	{ "hyperv", set_hyperv, "use on, off or only" },
 	{ "weight", set_weight, "use a number from 64 to 1024" },
 	{ "cap", set_cap, "use a number from 0 to 6400: percent of a CPU" },
 	{ "share-group", set_share_group, "use a name of 1 to 31 of A-Z a-z 0-9 . _ -, or none" },
