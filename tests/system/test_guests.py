@@ -9,6 +9,8 @@ GUESTS = {
     "apic": dict(memory="64M", vcpus=1),
     "apic2": dict(memory="64M", vcpus=2),
     "apic4": dict(memory="64M", vcpus=4),
+    "hyperv": dict(memory="64M", vcpus=1, hyperv="only"),
+    "hyperv2": dict(memory="64M", vcpus=2, hyperv="on"),
     "memory": dict(memory="64M", vcpus=1),
     "memory-odd": dict(memory="33796K", vcpus=1),
 }
@@ -23,7 +25,8 @@ def elf(name):
 
 @pytest.fixture(scope="module")
 def machine(emulator):
-    text = "".join(guest(name, elf(name), cmdline=f"vcpus={keys['vcpus']} {emulator.words}", **keys)
+    text = "".join(guest(name, elf(name), **keys,
+                         cmdline=f"vcpus={keys['vcpus']} {keys.get('hyperv', '')} {emulator.words}")
                    for name, keys in GUESTS.items())
     text += guest("multiboot-module", "memory.elf", memory="64M", initrd="initrd.cpio",
                   module=["cpu.elf first argument", "apic.elf"])

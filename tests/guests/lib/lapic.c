@@ -10,7 +10,8 @@ void lapic_enable(bool x2)
 	/* from x2APIC to xAPIC only through disabled: SDM 3A §11.12.5 */
 	if (!x2 && (base & 0xc00) == 0xc00)
 		wrmsr(MSR_APIC_BASE, base & ~0xc00ull);
-	wrmsr(MSR_APIC_BASE, (base & ~0xc00ull) | 0x800);
+	if (!x2 || (base & 0xc00) != 0xc00) /* a further processor that starts anew is in x2APIC mode still */
+		wrmsr(MSR_APIC_BASE, (base & ~0xc00ull) | 0x800);
 	if (x2)
 		wrmsr(MSR_APIC_BASE, base | 0xc00);
 	x2apic = x2;
