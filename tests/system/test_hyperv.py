@@ -13,6 +13,8 @@ def machine(emulator):
     guests = linux("both", hyperv="on") + linux("alone", hyperv="only", vcpus=2)
     for how in ("plain", "hyperv"):
         guests += guest(f"idle-{how}", "hyperv.elf", memory="64M", hyperv="on", cmdline=f"idle-{how}")
+    for how in ("crash", "reset"):
+        guests += guest(how, "hyperv.elf", memory="16M", hyperv="on", cmdline=how, on_crash="pause", on_reboot="pause")
     with Machine("hyperv", guests) as m:
         m.wait_prompt(90)
         m.wait_ready("both", "alone")
@@ -65,3 +67,12 @@ def test_idle_ticks(machine):
     assert plain["lapic"] >= 256 and plain["io"] - hyperv["io"] > 200
     assert hyperv["lapic"] + hyperv["msr-write"] < 60
     assert 200 < hyperv["hlt"] < 300
+
+
+@pytest.mark.parametrize("how, reason", [("crash", "crash c0 c1 c2 c3 c4"), ("reset", "it reset itself")])
+def test_end(machine, how, reason):
+    """The registers end the run with the reason that its policy goes by."""
+    machine.ok(f"start {how}")
+    machine.wait_state(how, "stopped")
+    assert reason in "\n".join(machine.ok(f"dominfo {how}"))
+    machine.destroy(how)

@@ -1,5 +1,6 @@
 /* hyperv.elf: Hyper-V's interfaces as a guest uses them: leaves, MSRs, clocks, timers, messages, the assist page,
- * hypercalls.  Options: vcpus=N; only: KVM's leaves are not there; idle-plain, idle-hyperv: see idle.c. */
+ * hypercalls.  Options: vcpus=N; only: KVM's leaves are not there; idle-plain, idle-hyperv: see idle.c; crash, reset:
+ * ends so. */
 #include "tests/guests/hyperv/hyperv.h"
 
 volatile u32 count, assisted;
@@ -84,6 +85,17 @@ static void test_assist(void)
 	check(came(before) && !assisted, "assist page: not used once it is disabled");
 }
 
+static void end(void)
+{
+	for (u32 i = 0; i < 5; i++)
+		wrmsr(MSR_CRASH + i, 0xc0 + i);
+	if (option_set("crash"))
+		wrmsr(MSR_CRASH_CONTROL, 1ull << 63);
+	else
+		wrmsr(MSR_RESET, 1);
+	check(false, "nothing is done after the end");
+}
+
 static void test_mode(bool x2)
 {
 	lapic_enable(x2);
@@ -105,6 +117,8 @@ int main(const char *line)
 		lapic_enable(false);
 		idle(option_set("idle-plain") ? "plain" : "hyperv");
 	}
+	if (option_set("crash") || option_set("reset"))
+		end();
 	test_mode(false);
 	test_mode(true);
 	test_calls(option("vcpus=", 1));
