@@ -56,9 +56,12 @@ static void serve(u32 index)
 	synic_seen = rdmsr(MSR_SYNIC);
 	wrmsr(MSR_SYNIC, ENABLED);
 	for (;;) {
+		interrupts_off();
+		if (!watches)
+			asm volatile("sti; hlt" : : : "memory");
+		interrupts_on(); /* Bochs's SVM does not leave a guest for an interrupt while they are off */
 		for (; watches; rounds = rounds + 1)
 			seen = *(volatile u32 *)WINDOW;
-		asm volatile("sti; hlt; cli" : : : "memory");
 	}
 }
 
