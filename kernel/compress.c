@@ -16,7 +16,8 @@
 #include "kernel/thread.h"
 
 #define CPU_PERCENT 5
-#define LOOK_NS 1000000000ull /* from the end of one look at a guest to the next */
+#define LOOK_NS 1000000000ull /* from the end of one look at a guest to the next, at least, ... */
+#define LOOKS_MAX 4           /* ... and at most, in LOOK_NS */
 #define IDLE_NS 100000000ull  /* until it is looked again whether there is something to do */
 
 static struct thread *compressor;
@@ -83,6 +84,16 @@ static void choose(struct guest *g, void *argument)
 	spin_unlock(&g->lock);
 }
 
+/* A look has ended.  The more of its compressed pages the guest had back since the last one, the longer it is left
+ * alone: it comes round to its pages, only more seldom than it was looked at. */
+static void end_look(struct gmem *m)
+{
+	u64 back = m->decompressions - m->compress_back, there = m->store.objects + 1;
+
+	m->compress_back += back;
+	m->compress_due = rdtsc() + clock_cycles(LOOK_NS * MIN(1 + back * LOOKS_MAX / there, LOOKS_MAX));
+}
+
 /* A step; false: there is nothing to do now. */
 static bool work(enum memory_level level)
 {
@@ -97,7 +108,7 @@ static bool work(enum memory_level level)
 	if (!m)
 		return false;
 	if (gmem_compress(m, c.how))
-		m->compress_due = rdtsc() + clock_cycles(LOOK_NS);
+		end_look(m);
 	__atomic_store_n(&at, NULL, __ATOMIC_SEQ_CST);
 	return true;
 }

@@ -1,7 +1,7 @@
 /* When cold pages of guests are compressed: a kernel thread that works while memory is short.
  *
  * At pressure `soft` it only looks: it makes pages unaccessed, so that it is known later which are cold.  From `hard`
- * on it compresses those that were not accessed between two looks, LOOK_NS apart; of a guest that the operator paused,
+ * on it compresses those that were not accessed between two looks, 1 to 4 s apart; of a guest that the operator paused,
  * all.  Guests that are paused come first, then those with the lowest claim.  The guest with the highest claim is left
  * alone: what it has is kept for it in any case, so nobody could be given what its pages would leave (ledger.h). */
 #ifndef KERNEL_COMPRESS_H

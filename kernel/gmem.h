@@ -43,6 +43,7 @@ struct gmem {
 	struct zstore store;               /* m: its compressed pages */
 	u64 compressions, decompressions;  /* m: counts of pages, in all */
 	u64 compress_at, compress_due;     /* the compressor's: gpa where its look goes on; host TSC of the next */
+	u64 compress_back;                 /* the compressor's: decompressions when its last look ended */
 	u64 tables;                        /* m: stage-2 frames, up to tables_max */
 	u64 tables_max;                    /* c: enough for all RAM, and no more for one that remaps it all over */
 	u64 changes;                       /* m: how often a leaf began or ended to map something */

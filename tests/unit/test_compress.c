@@ -136,6 +136,23 @@ static void test_levels(void **state)
 	assert_string_equal(run(), "DCB");
 }
 
+/* A guest that has had its pages back is left alone for longer. */
+static void test_back(void **state)
+{
+	begin();
+	assert_string_equal(run(), "DCB");
+	guests[2].gmem.decompressions = 1000;
+	guests[2].gmem.store.objects = 100;
+	fake_tsc += 1101 * MS;
+	assert_string_equal(run(), "DCB");
+	fake_tsc += 1101 * MS;
+	assert_string_equal(run(), "DB");
+	fake_tsc += 2901 * MS;
+	assert_string_equal(run(), "DCB");
+	fake_tsc += 1101 * MS; /* it had no more back */
+	assert_string_equal(run(), "DCB");
+}
+
 /* A look goes on where it was, without waiting for its time; one that is paused overtakes. */
 static void test_steps(void **state)
 {
@@ -187,8 +204,8 @@ static void test_at_rest(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { FAKE_TEST(test_order), FAKE_TEST(test_levels), FAKE_TEST(test_steps),
-					    FAKE_TEST(test_leave), FAKE_TEST(test_at_rest) };
+	const struct CMUnitTest tests[] = { FAKE_TEST(test_order), FAKE_TEST(test_levels), FAKE_TEST(test_back),
+					    FAKE_TEST(test_steps), FAKE_TEST(test_leave), FAKE_TEST(test_at_rest) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

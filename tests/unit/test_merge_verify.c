@@ -12,6 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "kernel/gmem_compress.h"
 #include "kernel/gmem_leaf.h"
 #include "kernel/guest.h"
 #include "kernel/merge_matrix.h"
@@ -96,6 +97,28 @@ static void test_clean(void **state)
 	assert_int_equal(result->frames, 8 + 1); /* and the third guest's page that it has twice */
 	assert_int_equal(result->undecided, 0);
 	assert_int_equal(frame_count(FRAME_FREE), free);
+}
+
+/* Compressed pages are content with what is right, too, and are looked into. */
+static void test_compressed(void **state)
+{
+	const struct merge_verify *result;
+	struct gmem *m;
+	u64 gpa = 11 * PAGE_SIZE;
+
+	start();
+	m = &fake_guests[1].m;
+	while (!gmem_compress(m, (struct gmem_compress_how){ .at_rest = true }))
+		;
+	assert_int_equal(m->store.objects, 1); /* all else is merged */
+	result = verify();
+	assert_string_equal(result->what, "");
+	assert_int_equal(result->leaves, 3 * 11);
+	m->store.objects++;
+	expect(2, 0, "its count of compressed pages is 2, and 1 are mapped");
+	m->store.objects--;
+	memset(hpa_pointer(gmem_leaf_object(*entry_of(1, gpa))), 0xff, ZSTORE_CHUNK);
+	expect(2, gpa, "a compressed page cannot be decompressed");
 }
 
 static void test_in_many_windows(void **state)
@@ -197,7 +220,7 @@ static void test_matrix(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FAKE_TEST(test_clean), FAKE_TEST(test_in_many_windows), FAKE_TEST(test_references),
+		FAKE_TEST(test_clean), FAKE_TEST(test_compressed), FAKE_TEST(test_in_many_windows), FAKE_TEST(test_references),
 		FAKE_TEST(test_rights), FAKE_TEST(test_counters), FAKE_TEST(test_content), FAKE_TEST(test_groups),
 		FAKE_TEST(test_matrix),
 	};
