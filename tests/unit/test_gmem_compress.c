@@ -1,7 +1,8 @@
 /* Compressed pages: which become it, what a guest and others see of them, and what they cost and give back. */
 /* links: kernel/gmem_compress.c kernel/zstore.c kernel/lz4.c kernel/gmem.c kernel/merge_frame.c kernel/working_set.c
- * kernel/gmem_map.c kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c
- * kernel/ledger.c arch/x86_64/table_format.c tests/unit/fake_gmem.c tests/unit/fake_arch.c tests/unit/fake_trap.c */
+ * kernel/gmem_map.c kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c kernel/ledger.c
+ * kernel/ledger_admit.c arch/x86_64/table_format.c tests/unit/fake_gmem.c tests/unit/fake_arch.c
+ * tests/unit/fake_trap.c */
 /* flags: -DLOCK_CHECK=1 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -195,6 +196,61 @@ static void test_working_set(void **state)
 	fake_gmem_end();
 }
 
+static void forget(struct gmem *g)
+{
+	g->generation++;
+}
+
+/* Takes all that it is given; its pages are not asked for again. */
+static void take_all(struct gmem *g, u64 *next)
+{
+	while (*next < g->limit && !gmem_fault(g, *next, true))
+		*next += PAGE_SIZE;
+	assert_true(*next < g->limit);
+}
+
+/* The guest with the highest claim has its full size at any time, however it was compressed, in whatever order it wants
+ * its pages back, and whatever another one takes meanwhile. */
+static void test_guarantee(void **state)
+{
+	static struct ledger_account accounts[2];
+	static struct gmem first, other;
+	const struct ledger_terms terms[2] = { { .full = PAGES + 4 + 1, .shares = 2 }, { .full = 280, .shares = 1 } };
+	struct admission a;
+	u64 next = 0;
+
+	begin(); /* the zero frame */
+	fake_gmem_end();
+	ledger_start(PAGE_SIZE, OVERCOMMIT_FULL);
+	fake_leave(300);
+	assert_int_equal(gmem_init(&first, &table_format_npt, MIB, &accounts[0], 0, forget), 0);
+	assert_int_equal(gmem_init(&other, &table_format_npt, 2 * MIB, &accounts[1], 0, forget), 0);
+	assert_int_equal(gmem_map(&first, 0, MIB, MAP_RAM, 0), MIB);
+	assert_int_equal(gmem_map(&other, 0, 2 * MIB, MAP_RAM, 0), 2 * MIB);
+	for (u32 i = 0; i < 2; i++)
+		assert_int_equal(ledger_admit(&accounts[i], i + 1, &terms[i], 0, &a), 0);
+	srand(1);
+	for (u32 i = 0; i < 20 * PAGES; i++) {
+		u64 gpa = (i < PAGES ? i : (u64)rand() % PAGES) * PAGE_SIZE;
+		u32 bytes = (u32)rand() % 3000;
+
+		take_all(&other, &next);
+		assert_int_equal(gmem_fault(&first, gpa, true), 0);
+		for (u32 n = 0; n < bytes; n++)
+			((u8 *)gmem_peek(&first, gpa))[n] = (u8)rand();
+		assert_true(accounts[0].used <= accounts[0].full);
+		while (i % (2 * PAGES) == 0 && !gmem_compress(&first, (struct gmem_compress_how){ .at_rest = true }))
+			;
+	}
+	assert_true(first.compressions > 5 * PAGES && accounts[1].used > 200);
+	for (u32 i = 0; i < 2; i++) {
+		while (!gmem_fini_step(i ? &other : &first))
+			;
+		ledger_remove(&accounts[i]);
+	}
+	fake_give_back();
+}
+
 /* Nothing that an entry which is not present holds is the address of memory. */
 static void test_entry(void **state)
 {
@@ -212,7 +268,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { FAKE_TEST(test_cold), FAKE_TEST(test_how), FAKE_TEST(test_dense),
 					    FAKE_TEST(test_no_memory), FAKE_TEST(test_taken_away),
-					    FAKE_TEST(test_working_set), FAKE_TEST(test_entry) };
+					    FAKE_TEST(test_working_set), FAKE_TEST(test_guarantee),
+					    FAKE_TEST(test_entry) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
