@@ -289,6 +289,7 @@ struct guest_params {
 	u32 vcpu_count;
 	u32 weight;     /* WEIGHT_MIN to WEIGHT_MAX */
 	u32 cap;        /* percent of a CPU for all vCPUs together, 0 to CAP_MAX; 0: none */
+	u32 dedicated;  /* 1: each vCPU has a host CPU of its own */
 	u32 memory_shares; /* 1 to MEMORY_SHARES_MAX: its claim, for each page */
 	u64 memory_min; /* bytes of frames that it is promised */
 	u64 memory_max; /* the most that it may have, 0: memory */
@@ -303,6 +304,7 @@ enum admission_verdict {
 	ADMIT_BUILD, /* there is not even enough for its vCPUs and its machine process */
 	ADMIT_CLAIM, /* guest claimant could not reach its full size any more */
 	ADMIT_SIZES, /* the host's overcommit setting forbids it */
+	ADMIT_CPUS,  /* it wants CPUs of its own, and there are only so many */
 };
 
 enum overcommit { OVERCOMMIT_NONE, OVERCOMMIT_SHARING, OVERCOMMIT_FULL };
@@ -319,6 +321,7 @@ struct admission {
 	u64 claim;      /* what claimant lacks to its full size */
 	u64 lacks;      /* what all guests lack, by the host's overcommit setting */
 	u32 claimant;   /* the guest with the least slack */
+	u32 cpus;       /* ADMIT_CPUS: that it could have for itself */
 };
 
 /* Memory pressure: by how much may still be given to guests, as a part of all; left only at the next higher. */
@@ -380,6 +383,8 @@ struct guest_info {
 	u32 vcpu_count;
 	u32 weight;
 	u32 cap;
+	u32 dedicated;
+	u32 node;           /* NUMA node of its memory */
 	u64 memory;         /* bytes of RAM promised */
 	u64 memory_min, memory_max; /* guest_params's */
 	u32 memory_shares;

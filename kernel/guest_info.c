@@ -2,6 +2,7 @@
  * of about the same moment. */
 #include "kernel/clock.h"
 #include "kernel/guest.h"
+#include "kernel/guest_cpus.h"
 #include "kernel/guest_sched.h"
 #include "kernel/lib/string.h"
 #include "kernel/process.h"
@@ -49,6 +50,8 @@ void guest_info(struct guest *g, struct guest_info *info)
 	info->starved = g->state == GUEST_RUNNING && g->hold & HOLD_MEMORY;
 	info->weight = g->params.weight;
 	info->cap = g->params.cap;
+	info->dedicated = g->params.dedicated;
+	info->node = g->node;
 	info->memory = g->params.memory;
 	info->memory_min = g->params.memory_min;
 	info->memory_max = g->params.memory_max;
@@ -99,7 +102,7 @@ void vcpu_info(struct vcpu *v, struct vcpu_info *info)
 	info->halted_ns = clock_duration_ns(v->halted_cycles);
 	memcpy(info->latency, v->latency, sizeof(info->latency));
 	for (u32 i = 0; i < host_cpu_count; i++)
-		if (!v->pinned || cpu_set_has(&v->pins, i))
+		if (guest_vcpu_may_use(v, i))
 			info->pins.word[i / 64] |= BIT(i % 64);
 	if (!t)
 		return;

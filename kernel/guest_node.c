@@ -34,7 +34,7 @@ u32 guest_node(u64 frames, u32 vcpus)
 	struct node_state nodes[FRAME_NODES] = { 0 };
 
 	for (u32 i = 0; i < host_cpu_count; i++)
-		nodes[host_cpus[i]->place.node % FRAME_NODES].cpus++;
+		nodes[host_cpus[i]->place.node % FRAME_NODES].cpus += !host_cpus[i]->dedicated;
 	for (u32 n = 0; n < FRAME_NODES; n++)
 		nodes[n].free = frame_free_near(n);
 	for (u32 id = 0; (id = guest_next(id));) {

@@ -98,11 +98,15 @@ int guest_pin(struct guest *g, u32 index, const struct cpu_set *set)
 {
 	struct vcpu *v = g->vcpus[index];
 	struct thread *t;
-	u32 count = 0;
+	u32 count = 0, usable = 0;
 
-	for (u32 i = 0; i < host_cpu_count; i++)
+	if (v->own_cpu)
+		return ERR_STATE;
+	for (u32 i = 0; i < host_cpu_count; i++) {
 		count += cpu_set_has(set, i);
-	if (!count)
+		usable += cpu_set_has(set, i) && !cpu_set_has(&sched_dedicated, i);
+	}
+	if (!usable)
 		return ERR_INVAL;
 	for (u32 i = 0; i < ARRAY_SIZE(set->word); i++)
 		__atomic_store_n(&v->pins.word[i], set->word[i], __ATOMIC_RELAXED);

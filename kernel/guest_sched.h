@@ -5,7 +5,7 @@
 #include "kernel/guest.h"
 
 /* For a guest that is not OFF or DYING: weight and cap (percent of a CPU, all vCPUs together; 0: none) from now
- * on; the CPUs that vCPU index may use.  0, or ERR_INVAL. */
+ * on; the CPUs that vCPU index may use.  0, or ERR_INVAL; ERR_STATE: it has one of its own. */
 int guest_schedule(struct guest *g, u32 weight, u32 cap) must_check;
 int guest_pin(struct guest *g, u32 index, const struct cpu_set *set) must_check;
 

@@ -4,6 +4,7 @@
 #include "kernel/compress.h"
 #include "kernel/frame.h"
 #include "kernel/guest.h"
+#include "kernel/guest_cpus.h"
 #include "kernel/guest_node.h"
 #include "kernel/guest_sched.h"
 #include "kernel/heap.h"
@@ -25,6 +26,7 @@ void guest_kick(struct guest *g, u32 requests)
 static void free_vcpus(struct guest *g)
 {
 	guest_cap_end(g);
+	guest_release_cpus(g);
 	for (u32 i = 0; g->vcpus && i < g->vcpu_count; i++)
 		vcpu_put(g->vcpus[i]);
 	heap_free(g->vcpus, VCPU_MAX * sizeof(g->vcpus[0]));
@@ -125,7 +127,9 @@ int guest_start(struct guest *g, const struct guest_params *params, struct admis
 	error = build(g, params, &p);
 	if (error)
 		return error;
-	error = guest_admit(g, admission);
+	error = guest_take_cpus(g, admission);
+	if (!error)
+		error = guest_admit(g, admission);
 	if (error) {
 		process_abandon(p);
 		unbuild(g);

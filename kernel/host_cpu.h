@@ -26,6 +26,7 @@ struct host_cpu {
 	u64 slice_end;           /* o: host TSC */
 	u32 resched;             /* a: look at the run queue before the next step */
 	u32 idle;                /* a: 1 while it waits for work */
+	u32 dedicated;           /* a: number of the guest whose alone it is, 0: everybody's */
 	bool moves;              /* o: what runs is to go to a better CPU */
 
 	struct spinlock timer_lock; /* LOCK_TIMER */
@@ -43,6 +44,7 @@ struct host_cpu {
 
 extern struct host_cpu **host_cpus; /* c: host_cpu_count of them, by index */
 extern u32 host_cpu_count;
+extern struct cpu_set sched_dedicated; /* a: CPUs that are a guest's alone */
 
 static inline struct host_cpu *host_cpu(void)
 {

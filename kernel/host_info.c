@@ -93,6 +93,7 @@ void host_info_cpu(u32 index, struct cpu_info *info)
 	info->cache = cpu->place.cache;
 	info->package = cpu->place.package;
 	info->node = cpu->place.node;
+	info->guest = cpu->dedicated;
 	info->idle_ns = clock_duration_ns(cpu->idle_cycles);
 	info->busy_ns = clock_duration_ns(all - MIN(all, cpu->idle_cycles));
 	info->switches = cpu->switches;

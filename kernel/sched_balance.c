@@ -5,6 +5,8 @@
 
 #include "kernel/frame.h"
 
+struct cpu_set sched_dedicated;
+
 static struct thread *thread_of(struct link *l)
 {
 	return LIST_ITEM(l, struct thread, sched.queued);
@@ -162,7 +164,7 @@ struct thread *sched_surplus(struct host_cpu *cpu, u64 now, struct host_cpu **to
 		struct thread *t;
 		u64 clock;
 
-		if (other == cpu || !is_ahead(cpu, other, now, &clock))
+		if (other == cpu || cpu_set_has(&sched_dedicated, i) || !is_ahead(cpu, other, now, &clock))
 			continue;
 		ahead = weight_of(other) ? MAX(ahead, clock) : ahead;
 		t = clock > furthest ? candidate(cpu, other, false) : NULL;

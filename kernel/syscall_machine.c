@@ -58,6 +58,8 @@ SYSCALL_HANDLER(vcpu_run)
 		t->vcpu = v;
 		t->sched.next_weight = t->process->guest->params.weight;
 		t->pins = v->pinned ? &v->pins : NULL;
+		t->own_cpu = v->own_cpu;
+		host_cpu()->resched = 1; /* this may not be its CPU any more */
 	}
 	t->step = vcpu_step;
 	return SYSCALL_STEP;

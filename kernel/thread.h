@@ -10,6 +10,7 @@
 #define KERNEL_THREAD_H
 
 #include "arch/x86_64/cpu.h"
+#include "kernel/host_cpu.h"
 #include "kernel/lib/list.h"
 #include "kernel/sched_queue.h"
 #include "kernel/timer.h"
@@ -31,6 +32,7 @@ struct thread {
 	u32 cpu;                       /* a: index of the CPU that it is on or was on last */
 	struct sched_entity sched;     /* its place among the others, and its times */
 	const struct cpu_set *pins;    /* a: CPUs that it may use, NULL: all */
+	u32 own_cpu;                   /* a: index + 1 of the CPU that is its alone, 0: none */
 	u32 node;                      /* c: where its guest's memory is, NUMA node + 1; 0: anywhere */
 	u64 silent_since;              /* o: sched.run_cycles at its last system call */
 	u64 wakeups, migrations;       /* a, o: counts */
@@ -47,7 +49,9 @@ static inline bool thread_may_use(const struct thread *t, u32 index)
 {
 	const struct cpu_set *pins = __atomic_load_n(&t->pins, __ATOMIC_RELAXED);
 
-	return !pins || cpu_set_has(pins, index);
+	if (t->own_cpu)
+		return index == t->own_cpu - 1;
+	return !cpu_set_has(&sched_dedicated, index) && (!pins || cpu_set_has(pins, index));
 }
 
 /* A thread that waits for thread_start (once); NULL without memory. */

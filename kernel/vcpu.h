@@ -61,6 +61,7 @@ struct vcpu {
 	struct timer synthetic;  /* o, the Hyper-V timers' */
 	struct cpu_set pins;     /* a: host CPUs that it may use, if pinned */
 	bool pinned;             /* the monitor's */
+	u32 own_cpu;             /* c once it runs: index + 1 of the host CPU that is its alone, 0: none */
 
 	/* The code pages of the last fetches, by RIP's page, and the guest's table entries that led to them: good as
 	 * long as those have these values.  o */

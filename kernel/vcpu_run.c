@@ -86,6 +86,7 @@ void vcpu_detach(struct thread *t)
 	__atomic_add_fetch(&v->guest->ended_cycles, t->sched.run_cycles, __ATOMIC_RELAXED);
 	t->vcpu = NULL;
 	t->pins = NULL;
+	t->own_cpu = 0;
 }
 
 enum step vcpu_return(struct thread *t, s64 result)

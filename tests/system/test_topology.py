@@ -23,7 +23,8 @@ def places(machine):
 
 @pytest.fixture(scope="module")
 def machine():
-    text = "".join(busy(f"b{i}") for i in range(4))
+    text = "".join(busy(name) for name in ("b0", "b1", "b2", "b3", "c0", "c1", "c2", "c3"))
+    text += busy("own", vcpus=2, dedicated="yes") + busy("more", vcpus=6, dedicated="yes")
     text += "".join(guest(f"f{i}", "fill.elf", memory="64M", vcpus=4, autostart="no", cmdline="own") for i in range(2))
     with Machine("topology", text, extra=TWO_NODES) as m:
         m.wait_prompt(90)
@@ -75,3 +76,52 @@ def test_a_core_each(machine):
         machine.ok(f"start b{i}")
     machine.poll(lambda: [cpus_of(machine, f"b{i}")[0] // 2 for i in range(4)], lambda cores: len(set(cores)) == 4, 20,
                  "a core for each")
+
+
+def alone(machine):
+    """CPUs that are a guest's alone: CPU -> guest"""
+    return {cpu: place[4] for cpu, place in places(machine).items() if place[4] != "everybody"}
+
+
+def stats(machine, name):
+    rows = (line.split("=", 1) for line in machine.ok(f"domstats {name}") if "=" in line)
+    return {key: int(value) for key, value in rows if value.isdigit()}
+
+
+def test_dedicated(machine):
+    """A guest has CPUs of its own: nobody else comes there, it loses nothing; then they are free."""
+    machine.ok("start own")
+    own = alone(machine)
+    assert list(own.values()) == ["own"] * 2 and len({cpu // 2 for cpu in own}) == 1, own
+    assert any(re.match(r"dedicated\s+CPUs (2-3|4-5|6-7)$", line) for line in machine.ok("schedinfo own"))
+    assert "CPUs of its own" in machine.error("vcpupin own 0 1")
+    names = [f"b{i}" for i in range(4)] + [f"c{i}" for i in range(4)]
+    for name in names:
+        if machine.ok(f"domstate {name}") != ["running"]:
+            machine.ok(f"start {name}")
+    machine.poll(lambda: {cpus_of(machine, name)[0] for name in names}, lambda cpus: not cpus & set(own), 10,
+                 "the others keep off")
+    before = stats(machine, "own")
+    switches = switched(machine)
+    machine.poll(lambda: stats(machine, "own"), lambda now: now["vcpu.0.run"] > before["vcpu.0.run"] + 10**9, 60,
+                 "a second of its time")
+    after = stats(machine, "own")
+    assert after["vcpu.0.ready"] - before["vcpu.0.ready"] < 10**7
+    assert after["vcpu.0.moves"] == before["vcpu.0.moves"]
+    assert switched(machine)[min(own)] - switches[min(own)] < 100
+    for name in ("c0", "c1"):
+        machine.destroy(name)
+    assert "needs a CPU for each" in machine.error("start more")
+    assert len(alone(machine)) == 2
+    machine.destroy("own")
+    machine.poll(lambda: alone(machine), lambda cpus: not cpus, 10, "everybody has them")
+    machine.ok("start more")
+    assert len(alone(machine)) == 6
+    for name in names[:4] + ["c2", "c3", "more"]:
+        machine.destroy(name)
+
+
+def switched(machine):
+    """`cpuinfo`'s first table: CPU -> how often it took another thread"""
+    rows = (re.match(r"\s*(\d+)\s+\d+\s+\S+ \S+\s+\S+ %\s+\d+\s+(\d+)\s+\d+$", line) for line in machine.ok("cpuinfo"))
+    return {int(row.group(1)): int(row.group(2)) for row in rows if row}

@@ -77,10 +77,11 @@ void sim_go_on(u32 i)
 		sched_queue_remove(&cpu->queue, &t->sched);
 		enqueue(to, t, JOIN_MOVED);
 	}
-	if (sched_queue_yields(&cpu->queue, sim_now)) {
+	t = &body_of(cpu->queue.running)->t;
+	if (thread_may_use(t, i) && sched_queue_yields(&cpu->queue, sim_now)) {
 		sched_queue_stop(&cpu->queue, SCHED_PREEMPTED, sim_now);
 		begin_next(i);
-	} else if (sched_is_better_elsewhere(cpu, t = &body_of(cpu->queue.running)->t)) {
+	} else if (!thread_may_use(t, i) || sched_is_better_elsewhere(cpu, t)) {
 		sched_queue_stop(&cpu->queue, SCHED_LEAVES, sim_now);
 		enqueue(sched_choose(t), t, JOIN_MOVED);
 		begin_next(i);
@@ -176,6 +177,7 @@ void sim_begin(u32 cpu_count)
 	host_cpu_count = cpu_count;
 	sim_count = sim_latency_count = 0;
 	sim_idle_with_work = sim_far_moves = 0;
+	sched_dedicated = (struct cpu_set){ { 0 } };
 	sim_now = 1000 * MS;
 	for (u32 i = 0; i < cpu_count; i++) {
 		sim_list[i] = &sim_cpus[i];

@@ -189,11 +189,41 @@ static void test_home(void **state)
 	assert_true(home > 700 && far < 100);
 }
 
+/* Two CPUs are two vCPUs' alone: they lose nothing, nobody else comes there, and the rest is shared as if there were
+ * but two CPUs. */
+static void test_dedicated(void **state)
+{
+	static const u32 weights[] = { 64, 1024, 256, 512, 128, 256 };
+
+	sim_seed = 11;
+	begin(&shapes[1]);
+	for (u32 i = 0; i < ARRAY_SIZE(weights); i++)
+		sim_add(weights[i], NEVER, 0);
+	for (u32 i = 0; i < 4; i++)
+		sim_add(256, 50 * US, 5 * MS);
+	sim_run_until(sim_now + 100 * MS); /* they are everywhere when it begins */
+	for (u32 i = 2; i < 4; i++) {
+		sched_dedicated.word[0] |= BIT(i);
+		sim_add(256, NEVER, 0)->t.own_cpu = i + 1;
+	}
+	sim_run_until(sim_now + 100 * MS);
+	for (u32 i = 0; i < 10; i++)
+		assert_true(sim_bodies[i].t.cpu < 2);
+	sim_mark();
+	sim_run_until(sim_now + 5000 * MS);
+	for (u32 i = 10; i < 12; i++)
+		assert_int_equal(sim_ran(&sim_bodies[i]), 5000 * MS);
+	host_cpu_count = 2;
+	sim_count = 10;
+	for (u32 i = 0; i < ARRAY_SIZE(weights); i++)
+		assert_in_range((u64)llabs(sim_off(&sim_bodies[i], 5000 * MS)), 0, OFF_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shares), cmocka_unit_test(test_cores_before_threads), cmocka_unit_test(test_spreads),
-		cmocka_unit_test(test_wakes_near), cmocka_unit_test(test_home),
+		cmocka_unit_test(test_wakes_near), cmocka_unit_test(test_home), cmocka_unit_test(test_dedicated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

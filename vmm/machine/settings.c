@@ -8,7 +8,7 @@
 
 static const char *const monitor_keys[] = {
 	"memory", "memory-min", "memory-max", "memory-shares",
-	"vcpus", "weight", "cap", "hyperv", "share-group", "autostart", "on-crash", "on-reboot", "on-poweroff",
+	"vcpus", "weight", "cap", "dedicated", "hyperv", "share-group", "autostart", "on-crash", "on-reboot", "on-poweroff",
 };
 
 static bool settings_is_monitors(const char *key)

@@ -21,6 +21,7 @@ static void fill_params(struct guest_info *info)
 	info->vcpu_count = d.params.vcpu_count;
 	info->weight = d.params.weight;
 	info->cap = d.params.cap;
+	info->dedicated = d.params.dedicated;
 }
 
 void commands_list(int argc, char **argv)

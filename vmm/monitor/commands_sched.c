@@ -11,6 +11,40 @@
 
 static struct vcpu_info vcpu; /* large */
 
+/* "0,2-3", for the host's first count CPUs. */
+static void print_set(char *to, size_t len, const struct cpu_set *set, u32 count)
+{
+	size_t at = 0;
+
+	to[0] = 0;
+	for (u32 i = 0; i < count && at + 12 < len; i++) {
+		u32 end = i;
+
+		if (!cpu_set_has(set, i))
+			continue;
+		while (end + 1 < count && cpu_set_has(set, end + 1))
+			end++;
+		at += (size_t)fmt_print(to + at, len - at, at ? ",%u" : "%u", i);
+		if (end > i)
+			at += (size_t)fmt_print(to + at, len - at, "-%u", end);
+		i = end;
+	}
+}
+
+/* The CPUs that a guest has for itself. */
+static void print_own(const struct guest_info *info)
+{
+	struct cpu_set own = { { 0 } };
+	char text[48];
+
+	for (u32 i = 0; i < info->vcpu_count; i++)
+		if (sys_guest_vcpu_info(info->id, i, &vcpu) == 0)
+			for (u32 w = 0; w < ARRAY_SIZE(own.word); w++)
+				own.word[w] |= vcpu.pins.word[w];
+	print_set(text, sizeof(text), &own, CPU_SET_MAX);
+	table_fact("dedicated", "CPUs %s", text);
+}
+
 /* One KEY=VALUE of schedinfo; false after an error. */
 static bool take_setting(struct guest_info *info, char *word)
 {
@@ -48,6 +82,11 @@ void commands_schedinfo(int argc, char **argv)
 		table_fact("cap", "%u %% of a CPU", info.cap);
 	else
 		table_fact("cap", "none");
+	if (info.dedicated)
+		print_own(&info);
+	else
+		table_fact("dedicated", "no");
+	table_fact("node", "%u", info.node);
 }
 
 static const char *run_state(u32 state)
@@ -71,26 +110,6 @@ static u64 latency(const struct vcpu_info *v, u32 permille, u64 tsc_hz)
 			break;
 	}
 	return all && tsc_hz ? BIT(b + 1) * 1000000000 / tsc_hz : 0;
-}
-
-/* "0,2-3", for the host's first count CPUs. */
-static void print_set(char *to, size_t len, const struct cpu_set *set, u32 count)
-{
-	size_t at = 0;
-
-	to[0] = 0;
-	for (u32 i = 0; i < count && at + 12 < len; i++) {
-		u32 end = i;
-
-		if (!cpu_set_has(set, i))
-			continue;
-		while (end + 1 < count && cpu_set_has(set, end + 1))
-			end++;
-		at += (size_t)fmt_print(to + at, len - at, at ? ",%u" : "%u", i);
-		if (end > i)
-			at += (size_t)fmt_print(to + at, len - at, "-%u", end);
-		i = end;
-	}
 }
 
 static void print_latencies(const struct guest_info *info)
@@ -169,6 +188,7 @@ void commands_vcpupin(int argc, char **argv)
 	struct guest_info info;
 	struct cpu_set set;
 	u64 index;
+	int error;
 
 	if (!guests_find_on(argv[1], &info))
 		return;
@@ -180,7 +200,12 @@ void commands_vcpupin(int argc, char **argv)
 		output_error("these are no CPUs of the host: use a list as 0,2-3 of 0 to %u, or all", host.cpu_count - 1);
 		return;
 	}
-	if (sys_guest_pin(info.id, (u32)index, &set) != 0)
+	error = sys_guest_pin(info.id, (u32)index, &set);
+	if (error == ERR_STATE)
+		output_error("%s has CPUs of its own, for good: see 'schedinfo'", info.name);
+	else if (error == ERR_INVAL)
+		output_error("all of these CPUs are other guests' alone: see 'cpuinfo'");
+	else if (error)
 		output_error("vCPU %u of %s is gone: see 'list'", (u32)index, info.name);
 }
 

@@ -67,6 +67,15 @@ static int set_cap(struct definition *d, const char *value)
 	return set_number(value, 0, CAP_MAX, &d->params.cap);
 }
 
+static int set_dedicated(struct definition *d, const char *value)
+{
+	bool on = false;
+	int error = config_bool(value, &on);
+
+	d->params.dedicated = on;
+	return error;
+}
+
 static int set_file(struct definition *d, const char *value)
 {
 	return *value && strlen(value) < FILE_NAME_MAX ? 0 : ERR_INVAL;
@@ -160,6 +169,7 @@ static const struct key keys[] = {
 	{ "hyperv", set_hyperv, "use on, off or only" },
 	{ "weight", set_weight, "use a number from 64 to 1024" },
 	{ "cap", set_cap, "use a number from 0 to 6400: percent of a CPU" },
+	{ "dedicated", set_dedicated, "use yes or no: a host CPU of its own for each of its processors" },
 	{ "share-group", set_share_group, "use a name of 1 to 31 of A-Z a-z 0-9 . _ -, or none" },
 	{ "on-crash", set_on_crash, ACTIONS_EXPECTED },
 	{ "on-reboot", set_on_reboot, ACTIONS_EXPECTED },

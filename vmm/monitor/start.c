@@ -39,6 +39,10 @@ void start_say_no_memory(u32 id, const struct admission *a, char *reason, size_t
 			  "give it less or destroy a guest", settings[a->overcommit % ARRAY_SIZE(settings)],
 			  units_size(a->lacks).text, units_size(a->needs).text, units_size(a->free).text,
 			  units_size(a->reserve).text);
+	else if (a->verdict == ADMIT_CPUS)
+		fmt_print(reason, size, "dedicated = yes: it needs a CPU for each of its processors, and there are %u; CPU 0 "
+			  "and what pinned processors need stay everybody's: give it fewer, or destroy a guest that has some",
+			  a->cpus);
 	else if (a->claimant == id || sys_guest_info(a->claimant, &claimant))
 		fmt_print(reason, size,
 			  "it can need %s of memory; %s are free, %s with guests of a higher claim, less %s reserve and %s "
