@@ -133,6 +133,19 @@ static int set_overcommit(struct target *t, const char *value)
 	return ERR_INVAL;
 }
 
+static int set_smt(struct target *t, const char *value)
+{
+	static const char names[][8] = { [SMT_AUTO] = "auto", [SMT_ON] = "on", [SMT_CORE] = "core", [SMT_OFF] = "off" };
+
+	for (u32 i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(value, names[i])) {
+			t->options->smt = i;
+			return 0;
+		}
+	}
+	return ERR_INVAL;
+}
+
 static int set_memory_reserve(struct target *t, const char *value)
 {
 	u64 bytes;
@@ -171,6 +184,7 @@ static const struct host_key host_keys[] = {
 	{ "runtime-services", set_runtime_services, "on or off" },
 	{ "x2apic", set_x2apic, "on or off" },
 	{ "mitigations", set_mitigations, "on or off" },
+	{ "smt", set_smt, "auto, on, core or off" },
 	{ "overcommit", set_overcommit, "none, sharing or full" },
 	{ "memory-reserve", set_memory_reserve, "a size of at least 1M" },
 	{ "preload", NULL, "a file" }, /* files.c reads these, in their order among the guests' */

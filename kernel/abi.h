@@ -473,6 +473,14 @@ struct cpu_info {
 
 #define HOST_NODES 8
 
+/* What a core's hardware threads are for. */
+enum host_smt {
+	SMT_AUTO, /* SMT_CORE if the processor lets one thread see what another does, else SMT_ON */
+	SMT_ON,   /* each is a CPU like any other */
+	SMT_CORE, /* they run one guest at a time */
+	SMT_OFF,  /* one of them is started */
+};
+
 struct host_info {
 	char version[48];
 	char processor[64];      /* brand string */
@@ -492,6 +500,7 @@ struct host_info {
 	/* boot report, clock ns from efi_main; firmware_ns is time spent in the firmware's I/O */
 	u64 boot_firmware_ns, boot_exit_ns, boot_cpus_ns, boot_monitor_ns;
 	u32 log_level;           /* enum log_level that reaches the console */
+	u32 smt;                 /* enum host_smt, decided; SMT_AUTO: there are no cores of several threads */
 };
 
 _Static_assert(sizeof(struct vcpu_page) == PAGE_SIZE, "a vCPU's page");

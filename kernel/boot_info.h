@@ -55,6 +55,7 @@ struct boot_options { /* the [host] section */
 	u64 virt_off;          /* enum virt_option: what the back end must do without */
 	u64 memory_reserve;    /* bytes that guests never get, 0: the default */
 	u32 overcommit;        /* enum overcommit */
+	u32 smt;               /* enum host_smt */
 };
 
 struct boot_info {

@@ -2,6 +2,7 @@
 #include "kernel/cpus.h"
 
 #include "arch/x86_64/apic.h"
+#include "arch/x86_64/barrier.h"
 #include "arch/x86_64/registers.h"
 #include "arch/x86_64/smp.h"
 #include "arch/x86_64/virt.h"
@@ -19,6 +20,8 @@ static struct host_cpu boot_cpu;
 static u8 boot_stack[CPU_STACK_SIZE] __attribute__((aligned(CPU_STACK_SIZE)));
 
 static struct topology topology; /* as the boot CPU tells it: enough to know siblings before they run */
+
+static enum host_smt smt;
 
 static struct host_cpu *boot_list[1] = { &boot_cpu };
 
@@ -65,18 +68,25 @@ static struct host_cpu *make(u32 index, const struct boot_cpu *boot)
 	return cpu;
 }
 
+static struct host_cpu *sibling_of(const struct host_cpu *cpu, u32 core)
+{
+	for (u32 i = 0; i < host_cpu_count; i++)
+		if (host_cpus[i] != cpu && host_cpus[i]->place.core == core)
+			return host_cpus[i];
+	return NULL;
+}
+
 /* Makes cpu one of its core's hardware threads, in a round. */
 static void join_core(struct host_cpu *cpu)
 {
-	for (u32 i = 0; i < host_cpu_count; i++) {
-		struct host_cpu *other = host_cpus[i];
+	struct host_cpu *other = sibling_of(cpu, cpu->place.core);
 
-		if (other == cpu || other->place.core != cpu->place.core)
-			continue;
-		cpu->sibling = other->sibling ? other->sibling : other;
-		__atomic_store_n(&other->sibling, cpu, __ATOMIC_RELEASE);
+	if (!other)
 		return;
-	}
+	if (smt == SMT_CORE)
+		cpu->core = other->core = other->core ? other->core : &other->own_core;
+	cpu->sibling = other->sibling ? other->sibling : other;
+	__atomic_store_n(&other->sibling, cpu, __ATOMIC_RELEASE);
 }
 
 static void tell_tsc(const struct host_cpu *cpu)
@@ -127,6 +137,9 @@ void cpus_start(const struct boot_info *info)
 {
 	u32 limit = info->options.max_cpus ? MIN(info->options.max_cpus, info->cpu_count) : info->cpu_count;
 
+	smt = info->options.smt;
+	if (smt == SMT_AUTO)
+		smt = barrier_between_threads() ? SMT_CORE : SMT_ON;
 	if (limit < 2)
 		return;
 	host_cpus = heap_alloc(limit * sizeof(host_cpus[0]));
@@ -136,7 +149,18 @@ void cpus_start(const struct boot_info *info)
 		return;
 	}
 	host_cpus[0] = &boot_cpu;
-	for (u32 i = 1; i < limit; i++)
-		start(info, &info->cpus[i]);
+	for (u32 i = 1; i < info->cpu_count && host_cpu_count < limit; i++)
+		if (smt != SMT_OFF || !sibling_of(NULL, topology_place(&topology, info->cpus[i].apic_id, 0).core))
+			start(info, &info->cpus[i]);
 	(void)!space_set_exec(info->trampoline, PAGE_SIZE, false);
+}
+
+enum host_smt cpus_smt(void)
+{
+	if (smt == SMT_OFF)
+		return topology.core ? SMT_OFF : SMT_AUTO;
+	for (u32 i = 0; i < host_cpu_count; i++)
+		if (host_cpus[i]->sibling)
+			return smt;
+	return SMT_AUTO;
 }

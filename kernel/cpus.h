@@ -11,4 +11,7 @@ void cpus_init_boot(const struct boot_info *info);
  * left out, with a line. */
 void cpus_start(const struct boot_info *info);
 
+/* What cores' hardware threads are for; SMT_AUTO if no core has several. */
+enum host_smt cpus_smt(void);
+
 #endif

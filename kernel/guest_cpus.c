@@ -38,6 +38,27 @@ static bool is_free_to_take(u32 index)
 	return index && is_everybodys(index) && !is_last_of_pins(index);
 }
 
+static bool is_used(const struct guest *g, u32 index)
+{
+	for (u32 i = 0; i < g->vcpu_count; i++)
+		if (g->vcpus[i]->own_cpu == index + 1)
+			return true;
+	return false;
+}
+
+/* May g's next vCPU have it?  Where a core runs one guest at a time it is taken with all of its threads. */
+static bool is_for(const struct guest *g, u32 index)
+{
+	const struct host_cpu *cpu = host_cpus[index];
+
+	if (cpu->dedicated == g->id)
+		return !is_used(g, index);
+	for (const struct host_cpu *s = cpu->sibling; cpu->core && s && s != cpu; s = s->sibling)
+		if (!is_free_to_take(s->arch.index))
+			return false;
+	return is_free_to_take(index);
+}
+
 /* Near its memory before all; then a core that nobody else uses; then near the CPU that was taken before. */
 static u32 cost(const struct guest *g, const struct host_cpu *cpu, const struct host_cpu *before)
 {
@@ -54,7 +75,7 @@ static struct host_cpu *choose(const struct guest *g, const struct host_cpu *bef
 	struct host_cpu *best = NULL;
 
 	for (u32 i = 0; i < host_cpu_count; i++)
-		if (is_free_to_take(i) && (!best || cost(g, host_cpus[i], before) < cost(g, best, before)))
+		if (is_for(g, i) && (!best || cost(g, host_cpus[i], before) < cost(g, best, before)))
 			best = host_cpus[i];
 	return best;
 }
@@ -85,6 +106,8 @@ int guest_take_cpus(struct guest *g, struct admission *admission)
 			return ERR_NOMEM;
 		}
 		give(cpu, g->id);
+		for (struct host_cpu *s = cpu->sibling; cpu->core && s && s != cpu; s = s->sibling)
+			give(s, g->id);
 		g->vcpus[i]->own_cpu = cpu->arch.index + 1;
 		before = cpu;
 	}
@@ -93,11 +116,11 @@ int guest_take_cpus(struct guest *g, struct admission *admission)
 
 void guest_release_cpus(struct guest *g)
 {
-	for (u32 i = 0; i < g->vcpu_count; i++) {
-		if (g->vcpus[i]->own_cpu)
-			give(host_cpus[g->vcpus[i]->own_cpu - 1], 0);
+	for (u32 i = 0; i < host_cpu_count; i++)
+		if (host_cpus[i]->dedicated == g->id)
+			give(host_cpus[i], 0);
+	for (u32 i = 0; i < g->vcpu_count; i++)
 		g->vcpus[i]->own_cpu = 0;
-	}
 }
 
 bool guest_vcpu_may_use(const struct vcpu *v, u32 index)

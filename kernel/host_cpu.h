@@ -14,6 +14,15 @@ struct thread;
 struct timer;
 struct vcpu;
 
+/* Of a core whose hardware threads run one guest at a time: sched_core.c's. */
+struct sched_core {
+	u64 use;        /* a: number of the guest that was or is there << 32 | on how many threads it is */
+	u32 turn;       /* a: grows when another guest comes */
+	u64 since;      /* a: host TSC when it came */
+	u32 next;       /* a: the guest for which it is kept free, 0: none ... */
+	u64 next_until; /* a: ... until this host TSC */
+};
+
 struct host_cpu {
 	struct cpu arch;         /* first: GS points at it */
 	struct host_cpu *sibling; /* c: the next of its core's hardware threads, all round; NULL: it is the only one */
@@ -27,6 +36,9 @@ struct host_cpu {
 	u32 resched;             /* a: look at the run queue before the next step */
 	u32 idle;                /* a: 1 while it waits for work */
 	u32 dedicated;           /* a: number of the guest whose alone it is, 0: everybody's */
+	struct sched_core *core; /* c: NULL: its hardware threads know nothing of each other */
+	struct sched_core own_core; /* the first thread's is the core's */
+	u32 turn;                /* o: the core's, when it was here last */
 	bool moves;              /* o: what runs is to go to a better CPU */
 
 	struct spinlock timer_lock; /* LOCK_TIMER */

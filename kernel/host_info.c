@@ -5,6 +5,7 @@
 #include "arch/x86_64/virt.h"
 #include "build/version.h"
 #include "kernel/clock.h"
+#include "kernel/cpus.h"
 #include "kernel/file.h"
 #include "kernel/frame.h"
 #include "kernel/guest.h"
@@ -81,6 +82,7 @@ void host_info_fill(struct host_info *info)
 	info->boot_cpus_ns = moment_ns(BOOT_CPUS_UP);
 	info->boot_monitor_ns = moment_ns(BOOT_MONITOR);
 	info->log_level = log_console_level;
+	info->smt = cpus_smt();
 }
 
 void host_info_cpu(u32 index, struct cpu_info *info)

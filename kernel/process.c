@@ -122,6 +122,7 @@ static struct thread *add_thread(struct process *p, u64 entry, u64 argument, u64
 		return NULL;
 	t->regs = (struct user_regs){ .rip = entry, .rdi = argument, .rsp = stack, .rflags = RFLAGS_FIXED | RFLAGS_IF,
 				      .cs = SELECTOR_USER_CODE, .ss = SELECTOR_USER_DATA };
+	t->guest = p->guest ? p->guest->id : 0;
 	t->node = p->guest ? p->guest->node + 1 : 0;
 	list_insert(&t->siblings, &p->threads);
 	p->thread_count++;

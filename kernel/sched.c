@@ -2,11 +2,13 @@
  * where, sched_balance.c's.  Lock: each CPU's queue_lock guards its queue; never two of them at once, so a thread
  * on its way from one to another is READY and in neither. */
 #include "arch/x86_64/apic.h"
+#include "arch/x86_64/barrier.h"
 #include "arch/x86_64/registers.h"
 #include "kernel/clock.h"
 #include "kernel/lock.h"
 #include "kernel/monitor.h"
 #include "kernel/sched_balance.h"
+#include "kernel/sched_core.h"
 #include "kernel/space.h"
 
 struct host_cpu **host_cpus;
@@ -143,7 +145,7 @@ static struct thread *pick_own(struct host_cpu *cpu)
 
 	__atomic_store_n(&cpu->resched, 0, __ATOMIC_SEQ_CST);
 	spin_lock(&cpu->queue_lock);
-	t = thread_of(sched_queue_pick(&cpu->queue, rdtsc()));
+	t = thread_of(cpu->core ? sched_core_pick(cpu, rdtsc()) : sched_queue_pick(&cpu->queue, rdtsc()));
 	if (t)
 		cpu->slice_end = sched_queue_look(&cpu->queue);
 	if (t && !thread_may_use(t, cpu->arch.index)) /* pinned elsewhere meanwhile: it goes after its next step */
@@ -184,6 +186,8 @@ static struct thread *wait_for_work(struct host_cpu *cpu)
 		t = pick(cpu);
 		if (t)
 			break;
+		if (cpu->core) /* who stands back for another guest is looked at again */
+			set_slice(cpu, cpu->queue.count ? rdtsc() + sched_times.wake : TIMER_NEVER);
 		cpu_idle();
 	}
 	cpu->idle = 0;
@@ -206,6 +210,8 @@ static void switch_in(struct host_cpu *cpu, struct thread *t)
 	cpu->switches++;
 	tell_log();
 	set_slice(cpu, cpu->slice_end);
+	if (cpu->core && t->guest && sched_core_turned(cpu))
+		barrier_pass();
 	thread_activate(t);
 }
 
@@ -235,7 +241,8 @@ static bool should_yield(struct host_cpu *cpu, struct thread *t)
 	if (cpu->queue.count)
 		balance(cpu);
 	spin_lock(&cpu->queue_lock);
-	yield = sched_queue_yields(&cpu->queue, rdtsc()) || !thread_may_use(t, cpu->arch.index);
+	yield = sched_queue_yields(&cpu->queue, rdtsc()) || !thread_may_use(t, cpu->arch.index) ||
+		sched_core_is_closed(cpu, t->guest, rdtsc());
 	look = sched_queue_look(&cpu->queue);
 	spin_unlock(&cpu->queue_lock);
 	cpu->moves = !yield && sched_is_better_elsewhere(cpu, t);
@@ -282,6 +289,7 @@ static void switch_out(struct host_cpu *cpu, struct thread *t, enum step why)
 
 	cpu->moves = false;
 	thread_deactivate(t, ready);
+	sched_core_leave(cpu, t->guest);
 	cpu->current = NULL;
 	if (stays)
 		t->state = THREAD_READY;

@@ -4,6 +4,7 @@
 #include "kernel/sched_balance.h"
 
 #include "kernel/frame.h"
+#include "kernel/sched_core.h"
 
 struct cpu_set sched_dedicated;
 
@@ -20,6 +21,12 @@ static u64 weight_of(const struct host_cpu *cpu)
 static bool is_free(const struct host_cpu *cpu)
 {
 	return cpu->idle && !cpu->queue.count;
+}
+
+/* And t may run there. */
+static bool is_free_for(const struct host_cpu *cpu, const struct thread *t)
+{
+	return is_free(cpu) && sched_core_has_room(cpu, t->guest);
 }
 
 static bool core_is_busy(const struct host_cpu *cpu)
@@ -63,7 +70,7 @@ struct host_cpu *sched_choose(const struct thread *t)
 	struct host_cpu *last = host_cpus[t->cpu], *best = NULL;
 	u64 least = UINT64_MAX;
 
-	if (thread_may_use(t, t->cpu) && is_free(last) && !cost(t, last))
+	if (thread_may_use(t, t->cpu) && is_free_for(last, t) && !cost(t, last))
 		return last;
 	for (u32 i = 0; i < host_cpu_count; i++) {
 		struct host_cpu *cpu = host_cpus[i];
@@ -71,7 +78,7 @@ struct host_cpu *sched_choose(const struct thread *t)
 
 		if (!thread_may_use(t, i))
 			continue;
-		price = is_free(cpu) ? cost(t, cpu) : BIT(32) + load_with(t, cpu);
+		price = is_free_for(cpu, t) ? cost(t, cpu) : BIT(32) + load_with(t, cpu);
 		if (price < least || (price == least && i == t->cpu)) {
 			best = cpu;
 			least = price;
@@ -88,7 +95,7 @@ bool sched_is_better_elsewhere(const struct host_cpu *cpu, const struct thread *
 	if (!here || cpu->queue.count)
 		return false;
 	for (u32 i = 0; i < host_cpu_count; i++)
-		if (is_free(host_cpus[i]) && thread_may_use(t, i) && cost(t, host_cpus[i]) < here)
+		if (is_free_for(host_cpus[i], t) && thread_may_use(t, i) && cost(t, host_cpus[i]) < here)
 			return true;
 	return false;
 }
@@ -186,12 +193,12 @@ struct thread *sched_spare(const struct host_cpu *from, const struct host_cpu *i
 	const struct sched_queue *q = &from->queue;
 	struct thread *any = NULL;
 
-	if (from->idle && q->count < 2) /* it is on its way to that one itself */
+	if (from->idle && (from->core ? from->core == idle->core : q->count < 2)) /* it is on its way to that itself */
 		return NULL;
 	for (struct link *l = q->ready.next; l != &q->ready; l = l->next) {
 		struct thread *t = thread_of(l);
 
-		if (!thread_may_use(t, idle->arch.index))
+		if (!thread_may_use(t, idle->arch.index) || !sched_core_has_room(idle, t->guest))
 			continue;
 		if (!is_away(t, idle))
 			return t;

@@ -80,6 +80,10 @@ void sched_queue_account(struct sched_queue *q, u64 now)
 		return;
 	q->since = now;
 	e->run_cycles += ran;
+	if (q->free) { /* so that such time goes round, too */
+		e->deadline += virtual;
+		return;
+	}
 	e->vruntime += virtual;
 	q->rest += (s64)virtual * (s64)e->weight;
 	settle(q);
@@ -159,20 +163,51 @@ static struct sched_entity *first_allowed(const struct sched_queue *q)
 	return NULL;
 }
 
-struct sched_entity *sched_queue_pick(struct sched_queue *q, u64 now)
+const struct sched_entity *sched_queue_first(const struct sched_queue *q)
 {
-	struct sched_entity *e = first_allowed(q);
+	return first_allowed(q);
+}
 
-	if (!e)
-		return NULL;
+bool sched_queue_is_urgent(const struct sched_entity *e)
+{
+	return e->deadline == URGENT;
+}
+
+/* e runs from now on. */
+static struct sched_entity *take(struct sched_queue *q, struct sched_entity *e, u64 now)
+{
 	unlink(q, e);
 	e->waited = (s64)(now - e->ready_since) > 0 ? now - e->ready_since : 0;
 	e->ready_cycles += e->waited;
 	if (e->deadline == URGENT)
 		e->deadline = e->vruntime + scaled(sched_times.wake, e->weight);
 	q->running = e;
+	q->free = false;
 	q->since = q->started = now;
 	return e;
+}
+
+struct sched_entity *sched_queue_pick(struct sched_queue *q, u64 now)
+{
+	struct sched_entity *e = first_allowed(q);
+
+	return e ? take(q, e, now) : NULL;
+}
+
+struct sched_entity *sched_queue_pick_of(struct sched_queue *q,
+					 bool (*may)(const struct sched_entity *e, void *argument), void *argument, u64 now)
+{
+	for (u32 ahead = 0; ahead < 2; ahead++)
+		for (struct link *l = q->ready.next; l != &q->ready; l = l->next) {
+			struct sched_entity *e = entity_of(l);
+
+			if (((s64)(e->vruntime - q->clock) > 0) != ahead || !may(e, argument))
+				continue;
+			take(q, e, now);
+			q->free = ahead;
+			return e;
+		}
+	return NULL;
 }
 
 /* A request that was served is followed by the next. */
@@ -231,6 +266,8 @@ bool sched_queue_yields(struct sched_queue *q, u64 now)
 	next = first_allowed(q);
 	if (next && next->deadline == URGENT)
 		return now - q->started >= sched_times.min_run;
+	if (q->free)
+		return now - q->started >= sched_times.wake;
 	if ((s64)(e->vruntime - e->deadline) < 0)
 		return false;
 	renew(e);
@@ -246,6 +283,8 @@ u64 sched_queue_look(const struct sched_queue *q)
 		return q->since + sched_times.alone;
 	if (next && next->deadline == URGENT)
 		return q->started + sched_times.min_run;
+	if (q->free)
+		return q->started + sched_times.wake;
 	return q->since + MAX((u64)MAX(left, 0) * e->weight / WEIGHT_DEFAULT, sched_times.min_run / 8);
 }
 

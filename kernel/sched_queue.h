@@ -50,6 +50,7 @@ struct sched_queue {
 	struct sched_entity *running;
 	u64 since;                    /* TSC up to which running's time is counted */
 	u64 started;                  /* TSC when it began */
+	bool free;                    /* running had its share, and runs as no other may: nobody pays for that time */
 	u64 balanced;                 /* TSC of the last comparison with the others' clocks */
 };
 
@@ -88,7 +89,16 @@ void sched_queue_remove(struct sched_queue *q, struct sched_entity *e);
 /* Nothing runs: what is to run, made running; NULL when nothing is ready. */
 struct sched_entity *sched_queue_pick(struct sched_queue *q, u64 now);
 
-/* Ends what sched_queue_pick began. */
+/* The same of those that may; one that had its share, if none of the others may, for nothing and until the next look.
+ * may is asked until it says yes, and takes that for done. */
+struct sched_entity *sched_queue_pick_of(struct sched_queue *q,
+					 bool (*may)(const struct sched_entity *e, void *argument), void *argument, u64 now);
+
+/* What sched_queue_pick would pick; NULL.  Did it wake, or was it boosted, so that it goes before all? */
+const struct sched_entity *sched_queue_first(const struct sched_queue *q);
+bool sched_queue_is_urgent(const struct sched_entity *e);
+
+/* Ends what either began. */
 void sched_queue_stop(struct sched_queue *q, enum sched_stop how, u64 now);
 
 /* Is another to run instead of what runs? */

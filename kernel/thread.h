@@ -32,6 +32,7 @@ struct thread {
 	u32 cpu;                       /* a: index of the CPU that it is on or was on last */
 	struct sched_entity sched;     /* its place among the others, and its times */
 	const struct cpu_set *pins;    /* a: CPUs that it may use, NULL: all */
+	u32 guest;                     /* c: number of the guest that it works for, 0: nobody's */
 	u32 own_cpu;                   /* a: index + 1 of the CPU that is its alone, 0: none */
 	u32 node;                      /* c: where its guest's memory is, NUMA node + 1; 0: anywhere */
 	u64 silent_since;              /* o: sched.run_cycles at its last system call */

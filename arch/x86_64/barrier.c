@@ -52,6 +52,11 @@ void barrier_init(bool wanted)
 		str_copy(names, sizeof(names), wanted ? "none" : "off");
 }
 
+bool barrier_between_threads(void)
+{
+	return used & (BARRIER_L1D | BARRIER_BUFFERS);
+}
+
 const char *barrier_names(void)
 {
 	return names;

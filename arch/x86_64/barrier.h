@@ -14,6 +14,9 @@ u32 barrier_needed(struct cpuid (*leaf)(u32 leaf, u32 subleaf), u64 (*read)(u32 
 /* Once at boot. */
 void barrier_init(bool wanted);
 
+/* Are there some for what a core's hardware threads share, so that one could see what another does meanwhile? */
+bool barrier_between_threads(void);
+
 /* Their names, " "-separated; "none" or "off". */
 const char *barrier_names(void);
 

@@ -1,8 +1,10 @@
 """The machine's topology: two packages that are nodes, two cores each, two threads each; who runs where."""
 import re
+import time
 
 import pytest
 
+import trace_json as trace
 from harness import parse
 from harness.machine import Machine, guest
 
@@ -64,8 +66,8 @@ def test_homes(machine):
     after = free_in_nodes(machine)
     used = [before[n] - after[n] for n in range(2)]
     assert all(60 < each < 100 for each in used), used
-    nodes = {name: {cpu // 4 for cpu in cpus_of(machine, name)} for name in ("f0", "f1")}
-    assert sorted(map(list, nodes.values())) == [[0], [1]], nodes
+    nodes = {name: cpus_of(machine, name)[0] // 4 for name in ("f0", "f1")}  # the others do nothing
+    assert sorted(nodes.values()) == [0, 1], nodes
     for name in ("f0", "f1"):
         machine.destroy(name)
 
@@ -125,3 +127,45 @@ def switched(machine):
     """`cpuinfo`'s first table: CPU -> how often it took another thread"""
     rows = (re.match(r"\s*(\d+)\s+\d+\s+\S+ \S+\s+\S+ %\s+\d+\s+(\d+)\s+\d+$", line) for line in machine.ok("cpuinfo"))
     return {int(row.group(1)): int(row.group(2)) for row in rows if row}
+
+
+FOUR_THREADS = ["-smp", "4,sockets=1,cores=2,threads=2"]
+
+
+def overlaps(records):
+    """Moments at which two guests ran on a core's threads, of a trace's records."""
+    runs = [(cpu // 2, cpu, tsc, tsc + cycles, guest) for cpu, tsc, cycles, kind, guest, _, _ in records
+            if kind == "run" and guest != "-"]
+    return [(a, b) for a in runs for b in runs if a[0] == b[0] and a[1] < b[1] and a[4] != b[4]
+            and max(a[2], b[2]) < min(a[3], b[3])]
+
+
+def traced(machine):
+    machine.ok("trace start")
+    time.sleep(0.3)
+    machine.ok("trace stop")
+    return trace.parse("\n".join(machine.ok("trace show 600", deadline=60)))[1]
+
+
+def test_one_guest_a_core():
+    """smt = core: four guests on two cores of two threads take turns, all get on, and no core ever runs two; smt = on
+    shows that this test would see it."""
+    for smt in ("core", "on"):
+        text = "".join(busy(f"b{i}") for i in range(4))
+        with Machine(f"topology-{smt}", text, host=f"serial = com1\nsmt = {smt}\n", extra=FOUR_THREADS) as m:
+            m.wait_prompt(90)
+            assert any(re.match(rf"SMT\s+{smt}\b", line) for line in m.ok("nodeinfo"))
+            for i in range(4):
+                m.ok(f"start b{i}")
+            before = [stats(m, f"b{i}")["cpu"] for i in range(4)]
+            m.poll(lambda: [stats(m, f"b{i}")["cpu"] for i in range(4)],
+                   lambda now: all(b > a + 3e8 for a, b in zip(before, now)), 60, "all four get on")
+            assert bool(overlaps(traced(m))) == (smt == "on")
+
+
+def test_one_thread_a_core():
+    """smt = off"""
+    with Machine("topology-off", "", host="serial = com1\nsmt = off\n", extra=FOUR_THREADS) as m:
+        m.wait_prompt(90)
+        assert [place[3] for place in places(m).values()] == [0, 1]
+        assert any(re.match(r"SMT\s+off\b", line) for line in m.ok("nodeinfo"))

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/sched_core.h"
+
 struct host_cpu sim_cpus[SIM_CPUS], *sim_list[SIM_CPUS], **host_cpus = sim_list;
 u32 host_cpu_count;
 struct body sim_bodies[SIM_THREADS];
 u32 sim_count;
-u64 sim_now, sim_seed, sim_idle_with_work, sim_far_moves;
+u64 sim_now, sim_seed, sim_idle_with_work, sim_far_moves, sim_mixed;
 u32 sim_latencies[SIM_LATENCIES], sim_latency_count;
 
 static u64 look_at[SIM_CPUS];
@@ -40,10 +42,26 @@ static void enqueue(struct host_cpu *cpu, struct thread *t, enum sched_join how)
 		sim_go_on(cpu->arch.index);
 }
 
+void host_cpu_resched(u32 index)
+{
+	look_at[index] = sim_now;
+}
+
+static struct sched_entity *pick(struct host_cpu *cpu)
+{
+	return cpu->core ? sched_core_pick(cpu, sim_now) : sched_queue_pick(&cpu->queue, sim_now);
+}
+
+static void stop(struct host_cpu *cpu, enum sched_stop how)
+{
+	sched_core_leave(cpu, body_of(cpu->queue.running)->t.guest);
+	sched_queue_stop(&cpu->queue, how, sim_now);
+}
+
 static void begin_next(u32 i)
 {
 	struct host_cpu *cpu = &sim_cpus[i];
-	struct sched_entity *e = sched_queue_pick(&cpu->queue, sim_now);
+	struct sched_entity *e = pick(cpu);
 	struct host_cpu *other;
 	u32 at = 0;
 
@@ -55,10 +73,10 @@ static void begin_next(u32 i)
 		sched_queue_remove(&other->queue, &t->sched);
 		move_to(cpu, t);
 		(void)!sched_queue_join(&cpu->queue, &t->sched, JOIN_MOVED, sim_now);
-		e = sched_queue_pick(&cpu->queue, sim_now);
+		e = pick(cpu);
 	}
 	cpu->idle = !e;
-	look_at[i] = e ? sched_queue_look(&cpu->queue) : NEVER;
+	look_at[i] = e ? sched_queue_look(&cpu->queue) : cpu->core && cpu->queue.count ? sim_now + sched_times.wake : NEVER;
 	if (e && e->woken && sim_latency_count < SIM_LATENCIES)
 		sim_latencies[sim_latency_count++] = (u32)((sim_now - e->ready_since) / US);
 }
@@ -77,12 +95,15 @@ void sim_go_on(u32 i)
 		sched_queue_remove(&cpu->queue, &t->sched);
 		enqueue(to, t, JOIN_MOVED);
 	}
+	if (!cpu->queue.running) /* by what that led to */
+		return;
 	t = &body_of(cpu->queue.running)->t;
-	if (thread_may_use(t, i) && sched_queue_yields(&cpu->queue, sim_now)) {
-		sched_queue_stop(&cpu->queue, SCHED_PREEMPTED, sim_now);
+	if (sched_core_is_closed(cpu, t->guest, sim_now) ||
+	    (thread_may_use(t, i) && sched_queue_yields(&cpu->queue, sim_now))) {
+		stop(cpu, SCHED_PREEMPTED);
 		begin_next(i);
 	} else if (!thread_may_use(t, i) || sched_is_better_elsewhere(cpu, t)) {
-		sched_queue_stop(&cpu->queue, SCHED_LEAVES, sim_now);
+		stop(cpu, SCHED_LEAVES);
 		enqueue(sched_choose(t), t, JOIN_MOVED);
 		begin_next(i);
 	} else {
@@ -99,7 +120,7 @@ static u64 jitter(u64 mean)
 
 static void fall_asleep(u32 i, struct body *b)
 {
-	sched_queue_stop(&sim_cpus[i].queue, SCHED_LEAVES, sim_now);
+	stop(&sim_cpus[i], SCHED_LEAVES);
 	b->asleep = true;
 	b->wakes_at = sim_now + jitter(b->sleep);
 	b->left = jitter(b->work);
@@ -130,6 +151,19 @@ static u64 next_event(u64 end)
 	return MAX(end, sim_now);
 }
 
+/* Two guests on a core at the same time? */
+static bool is_mixed(const struct host_cpu *cpu)
+{
+	const struct body *b = body_of(cpu->queue.running), *other;
+
+	for (const struct host_cpu *s = cpu->sibling; b && b->t.guest && s && s != cpu; s = s->sibling) {
+		other = body_of(s->queue.running);
+		if (other && other->t.guest && other->t.guest != b->t.guest)
+			return true;
+	}
+	return false;
+}
+
 static void advance(u64 to)
 {
 	bool waits = false, idle = false;
@@ -137,6 +171,7 @@ static void advance(u64 to)
 	for (u32 i = 0; i < host_cpu_count; i++) {
 		waits |= sim_cpus[i].queue.count;
 		idle |= !sim_cpus[i].queue.running;
+		sim_mixed += is_mixed(&sim_cpus[i]) ? to - sim_now : 0;
 	}
 	if (waits && idle)
 		sim_idle_with_work += to - sim_now;
@@ -176,7 +211,7 @@ void sim_begin(u32 cpu_count)
 	memset(sim_bodies, 0, sizeof(sim_bodies));
 	host_cpu_count = cpu_count;
 	sim_count = sim_latency_count = 0;
-	sim_idle_with_work = sim_far_moves = 0;
+	sim_idle_with_work = sim_far_moves = sim_mixed = 0;
 	sched_dedicated = (struct cpu_set){ { 0 } };
 	sim_now = 1000 * MS;
 	for (u32 i = 0; i < cpu_count; i++) {
@@ -198,6 +233,17 @@ void sim_shape(u32 threads, u32 cores, u32 caches)
 		cpu->place = (struct cpu_place){ .core = core, .cache = core / cores,
 			.package = core / cores / caches, .node = core / cores / caches };
 		cpu->sibling = threads > 1 ? &sim_cpus[first + (i + 1 - first) % threads] : NULL;
+	}
+}
+
+void sim_one_guest_a_core(void)
+{
+	for (u32 i = 0; i < host_cpu_count; i++) {
+		struct host_cpu *first = &sim_cpus[i];
+
+		for (struct host_cpu *s = first->sibling; s && s != &sim_cpus[i]; s = s->sibling)
+			first = MIN(first, s);
+		sim_cpus[i].core = sim_cpus[i].sibling ? &first->own_core : NULL;
 	}
 }
 

@@ -25,6 +25,7 @@ extern struct body sim_bodies[SIM_THREADS];
 extern u32 sim_count;
 extern u64 sim_now, sim_seed;
 extern u64 sim_idle_with_work; /* ns during which a CPU was idle while somebody waited */
+extern u64 sim_mixed;          /* ns, of each CPU, beside another guest of the core */
 extern u64 sim_far_moves;      /* to another node */
 extern u32 sim_latencies[SIM_LATENCIES], sim_latency_count; /* us, of wake-ups */
 
@@ -32,6 +33,9 @@ extern u32 sim_latencies[SIM_LATENCIES], sim_latency_count; /* us, of wake-ups *
  * package, which is a node. */
 void sim_begin(u32 cpu_count);
 void sim_shape(u32 threads, u32 cores, u32 caches);
+
+/* smt = core. */
+void sim_one_guest_a_core(void);
 
 /* One more, which wakes within 5 ms on CPU 0; times are means. */
 struct body *sim_add(u32 weight, u64 work, u64 sleep);

@@ -107,11 +107,27 @@ static void test_pins(void **state)
 	assert_int_equal(guest_vcpu_may_use(&vcpus[3][0], 2) + guest_vcpu_may_use(&vcpus[3][0], 3), 1);
 }
 
+/* Where a core runs one guest at a time nobody else gets what is left of a guest's core, nor CPU 0's other thread. */
+static void test_whole_cores(void **state)
+{
+	for (u32 i = 0; i < CPUS; i++)
+		cpus[i].core = &cpus[i & ~1u].own_core;
+	assert_int_equal(take(1, 1, 0), 0x04);
+	assert_int_equal(sched_dedicated.word[0], 0x0c);
+	assert_int_equal(take(2, 3, 1), 0x70);
+	assert_int_equal(sched_dedicated.word[0], 0xfc);
+	assert_int_equal(take(3, 1, 0), ~0u);
+	guest_release_cpus(&guests[1]);
+	assert_int_equal(sched_dedicated.word[0], 0xf0);
+	guests[1].vcpu_count = 0;
+	assert_int_equal(take(3, 2, 0), 0x0c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_choice, begin), cmocka_unit_test_setup(test_not_asked_for, begin),
-		cmocka_unit_test_setup(test_pins, begin),
+		cmocka_unit_test_setup(test_pins, begin), cmocka_unit_test_setup(test_whole_cores, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* The scheduler: fair shares and wake-ups in simulated time on one CPU; on four, real threads that pass
  * tokens to each other, none of which may be lost, and idle CPUs that take work. */
-/* links: kernel/sched.c kernel/sched_queue.c kernel/sched_balance.c kernel/thread.c
+/* links: kernel/sched.c kernel/sched_core.c kernel/sched_queue.c kernel/sched_balance.c kernel/thread.c
  * kernel/timer.c kernel/clock.c kernel/frame.c kernel/lock.c
  * tests/unit/fake_arch.c tests/unit/fake_trap.c */
 /* flags: -DLOCK_CHECK=1 */
@@ -43,6 +43,7 @@ void space_switch(hpa_t root) { }
 void thread_activate(struct thread *t) { }
 void thread_deactivate(struct thread *t, bool ready) { }
 void thread_exited(struct thread *t) { }
+void barrier_pass(void) { }
 
 static void on_interrupt(u32 vector)
 {

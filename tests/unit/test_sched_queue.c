@@ -1,6 +1,6 @@
 /* The scheduler's algorithm, simulated: thousands of random mixes of busy and sleeping threads on one to four
  * CPUs.  Busy threads must have their shares, sleepers must run soon, no CPU may idle while somebody waits. */
-/* links: tests/unit/fake_schedule.c kernel/sched_queue.c kernel/sched_balance.c */
+/* links: tests/unit/fake_schedule.c kernel/sched_core.c kernel/sched_queue.c kernel/sched_balance.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

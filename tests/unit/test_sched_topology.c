@@ -1,6 +1,6 @@
 /* The scheduler on simulated machines with hardware threads, caches and nodes: the shares are what they are on a flat
  * one, nobody moves without need, cores are filled before their second threads, guests stay near their memory. */
-/* links: tests/unit/fake_schedule.c kernel/sched_queue.c kernel/sched_balance.c */
+/* links: tests/unit/fake_schedule.c kernel/sched_core.c kernel/sched_queue.c kernel/sched_balance.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -30,10 +30,12 @@ void commands_version(int argc, char **argv)
 
 void commands_nodeinfo(int argc, char **argv)
 {
+	static const char *const smt[] = { "none", "on", "core: one guest at a time", "off: one thread of each core" };
 	const struct host_info *host = host_info();
 
 	table_fact("Processor", "%s", host->processor);
 	places_facts();
+	table_fact("SMT", "%s", smt[host->smt % ARRAY_SIZE(smt)]);
 	table_fact("TSC", "%lu.%03lu MHz", host->tsc_hz / 1000000, host->tsc_hz / 1000 % 1000);
 	table_fact("Virtualisation", "%s", host->backend);
 	/* Too long for one line of a table. */
