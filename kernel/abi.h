@@ -486,6 +486,7 @@ struct host_info {
 	char processor[64];      /* brand string */
 	char backend[16];        /* "SVM" or "VMX" */
 	char features[128];      /* of the back end, by name */
+	char branches[16];       /* what protects ring 0's indirect branches, by name */
 	char barriers[32];       /* what the processor is told to forget between guests, by name */
 	u32 cpu_count;
 	u64 tsc_hz;

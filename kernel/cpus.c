@@ -3,6 +3,7 @@
 
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/barrier.h"
+#include "arch/x86_64/ibrs.h"
 #include "arch/x86_64/registers.h"
 #include "arch/x86_64/smp.h"
 #include "arch/x86_64/virt.h"
@@ -47,6 +48,7 @@ static void arrive(void *argument)
 	cpu_init(&cpu->arch);
 	topology_read(cpuid, &own);
 	cpu->place = topology_place(&own, cpu->arch.apic_id, cpu->place.node);
+	ibrs_enable();
 	sched_init(cpu);
 	apic_enable(&cpu->apic_timer);
 	if (virt->cpu_enable())

@@ -2,6 +2,7 @@
 #include "kernel/host_info.h"
 
 #include "arch/x86_64/barrier.h"
+#include "arch/x86_64/ibrs.h"
 #include "arch/x86_64/virt.h"
 #include "build/version.h"
 #include "kernel/clock.h"
@@ -73,6 +74,7 @@ void host_info_fill(struct host_info *info)
 	str_copy(info->backend, sizeof(info->backend), virt->name);
 	str_copy(info->features, sizeof(info->features), virt_features);
 	str_copy(info->barriers, sizeof(info->barriers), barrier_names());
+	str_copy(info->branches, sizeof(info->branches), ibrs_name());
 	info->cpu_count = host_cpu_count;
 	info->tsc_hz = clock_hz();
 	info->clock_ns = clock_ns();

@@ -3,6 +3,7 @@
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/barrier.h"
 #include "arch/x86_64/fpu.h"
+#include "arch/x86_64/ibrs.h"
 #include "arch/x86_64/registers.h"
 #include "arch/x86_64/tsc.h"
 #include "arch/x86_64/virt.h"
@@ -117,9 +118,11 @@ static void start_virtualization(const struct boot_info *info)
 		panic("%s cannot be enabled", virt->name);
 	cpuid_init(cpuid, fpu_xcr0());
 	barrier_init(info->options.mitigations);
+	ibrs_init(info->options.mitigations);
+	ibrs_enable();
 	host_info_init(info, features);
 	log_info("%s: %s", virt->name, features);
-	log_info("forgotten between guests: %s", barrier_names());
+	log_info("forgotten between guests: %s; ring 0's branches: %s", barrier_names(), ibrs_name());
 }
 
 /* What boot/ had to complain about, for dmesg. */

@@ -92,11 +92,12 @@ def test_linux_without_a_feature_of_vmx(option):
 
 @pytest.mark.on("bochs-vmx", only=True)
 def test_barriers_between_guests():
-    """Ice Lake has an IBPB: two guests take turns on one CPU with it."""
+    """Ice Lake has an IBPB and enhanced IBRS: two guests take turns on one CPU with them."""
     text = "".join(guest(name, "busy.elf", memory="16M", autostart="yes") for name in ("a", "b"))
     with Machine("barriers", text, cpus=1, cpu="corei7_icelake_u") as m:
         m.wait_prompt(90)
         assert "Between guests    ibpb" in m.ok("nodeinfo")
+        assert "Ring 0's branches enhanced-ibrs" in m.ok("nodeinfo")
         for name in ("a", "b"):
             with m.attach(name) as console:
                 console.wait_for("TICK 2", 30)

@@ -41,6 +41,7 @@ void commands_nodeinfo(int argc, char **argv)
 	/* Too long for one line of a table. */
 	output_print("%-18s%s\n", "Features", host->features);
 	table_fact("Between guests", "%s", host->barriers);
+	table_fact("Ring 0's branches", "%s", host->branches);
 	table_fact("Memory", "%s", units_size(host->memory_total).text);
 	table_fact("Free", "%s", units_size(host->memory_free).text);
 	for (u32 n = 0; n < HOST_NODES; n++)
