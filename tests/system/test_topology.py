@@ -148,18 +148,18 @@ def traced(machine):
 
 
 def test_one_guest_a_core():
-    """smt = core: four guests on two cores of two threads take turns, all get on, and no core ever runs two; smt = on
+    """smt = core: six guests on two cores of two threads take turns, all get on, and no core ever runs two; smt = on
     shows that this test would see it."""
     for smt in ("core", "on"):
-        text = "".join(busy(f"b{i}") for i in range(4))
+        text = "".join(busy(f"b{i}") for i in range(6))
         with Machine(f"topology-{smt}", text, host=f"serial = com1\nsmt = {smt}\n", extra=FOUR_THREADS) as m:
             m.wait_prompt(90)
             assert any(re.match(rf"SMT\s+{smt}\b", line) for line in m.ok("nodeinfo"))
-            for i in range(4):
+            for i in range(6):
                 m.ok(f"start b{i}")
-            before = [stats(m, f"b{i}")["cpu"] for i in range(4)]
-            m.poll(lambda: [stats(m, f"b{i}")["cpu"] for i in range(4)],
-                   lambda now: all(b > a + 3e8 for a, b in zip(before, now)), 60, "all four get on")
+            before = [stats(m, f"b{i}")["cpu"] for i in range(6)]
+            m.poll(lambda: [stats(m, f"b{i}")["cpu"] for i in range(6)],
+                   lambda now: all(b > a + 3e8 for a, b in zip(before, now)), 60, "all six get on")
             assert bool(overlaps(traced(m))) == (smt == "on")
 
 

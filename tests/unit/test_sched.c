@@ -4,6 +4,7 @@
  * kernel/timer.c kernel/clock.c kernel/frame.c kernel/lock.c
  * tests/unit/fake_arch.c tests/unit/fake_trap.c */
 /* flags: -DLOCK_CHECK=1 */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -263,6 +264,63 @@ static void test_no_wake_up_is_lost(void **state)
 		fail_msg("%u of %u hops, then all slept", arrived, HOPS);
 }
 
+static u32 guest_on[4], mixed; /* a */
+
+/* The same for a guest, or for nobody: which other one does its core's other thread run meanwhile? */
+static enum step pass_alone(struct thread *t)
+{
+	u32 cpu = host_cpu()->arch.index, other;
+	enum step s;
+
+	__atomic_store_n(&guest_on[cpu], t->guest, __ATOMIC_SEQ_CST);
+	s = pass(t);
+	sched_yield();
+	other = __atomic_load_n(&guest_on[cpu ^ 1], __ATOMIC_SEQ_CST);
+	if (t->guest && other && other != t->guest)
+		__atomic_add_fetch(&mixed, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&guest_on[cpu], 0, __ATOMIC_SEQ_CST);
+	return s;
+}
+
+/* Two cores of two threads, three guests and what is nobody's: all tokens go round. */
+static void run_guests(bool one_a_core)
+{
+	begin_real();
+	mixed = 0;
+	memset(guest_on, 0, sizeof(guest_on));
+	for (u32 i = 0; i < 4; i++) {
+		host_cpus[i]->sibling = host_cpus[i ^ 1];
+		host_cpus[i]->place.core = i / 2;
+		host_cpus[i]->core = one_a_core ? &host_cpus[i & ~1u]->own_core : NULL;
+	}
+	for (u32 i = 0; i < THREADS; i++) {
+		make(i, pass_alone, 256);
+		threads[i]->guest = i % 4;
+	}
+	for (u32 i = 0; i < THREADS; i++)
+		thread_start(threads[i]);
+	for (u32 i = 0; i < 20; i++) {
+		tokens[i] = 1;
+		thread_wake(threads[i]);
+	}
+	fake_cpus_run(all);
+	if (!stop)
+		fail_msg("%u of %u hops, then all slept", arrived, HOPS);
+}
+
+static void test_one_guest_a_core(void **state)
+{
+	run_guests(true);
+	assert_int_equal(mixed, 0);
+}
+
+/* Without it the same test sees two. */
+static void test_any_guests_a_core(void **state)
+{
+	run_guests(false);
+	assert_true(mixed);
+}
+
 static enum step spin(struct thread *t)
 {
 	__atomic_or_fetch(&ran_on[index_of(t)], 1u << host_cpu()->arch.index, __ATOMIC_RELAXED);
@@ -317,7 +375,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_late_wake_ups), FAKE_TEST(test_weights_are_shares), FAKE_TEST(test_sleeper_runs_at_once),
 		FAKE_TEST(test_idle_until_the_timer), FAKE_TEST(test_woken_while_it_runs),
-		FAKE_TEST(test_no_wake_up_is_lost),
+		FAKE_TEST(test_no_wake_up_is_lost), FAKE_TEST(test_one_guest_a_core),
+		FAKE_TEST(test_any_guests_a_core),
 		FAKE_TEST(test_idle_cpus_take_work),
 	};
 
