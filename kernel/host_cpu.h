@@ -16,8 +16,7 @@ struct vcpu;
 
 /* Of a core whose hardware threads run one guest at a time: sched_core.c's. */
 struct sched_core {
-	u64 use;        /* a: number of the guest that was or is there << 32 | on how many threads it is */
-	u32 turn;       /* a: grows when another guest comes */
+	u64 use;        /* a */
 	u64 since;      /* a: host TSC when it came */
 	u32 next;       /* a: the guest for which it is kept free, 0: none ... */
 	u64 next_until; /* a: ... until this host TSC */

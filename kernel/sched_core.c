@@ -1,9 +1,11 @@
-/* A core's state is one word, the guest that is there and on how many of its hardware threads, and a wish, which ends
- * by itself: whoever had it may have gone elsewhere.  Without lock: all of it is atomic. */
+/* A core's state is one word, the guest that is there or was, how often another came, and on how many of its hardware
+ * threads it is; and a wish, which ends by itself: whoever had it may have gone elsewhere.  No lock: all atomic. */
 #include "kernel/sched_core.h"
 
 #define GUEST(use) ((u32)((use) >> 32))
-#define COUNT(use) ((u32)(use))
+#define TURN(use) ((u32)(use) >> 8)
+#define COUNT(use) ((u32)(use) & 0xff)
+#define USE(guest, turn, count) ((u64)(guest) << 32 | (u32)((turn) << 8) | (count))
 
 static struct thread *thread_of(const struct sched_entity *e)
 {
@@ -36,12 +38,10 @@ static bool enter(struct host_cpu *cpu, u32 guest, u64 now)
 	do {
 		if (COUNT(use) && GUEST(use) != guest)
 			return false;
-		fresh = (u64)guest << 32 | (COUNT(use) + 1);
+		fresh = USE(guest, TURN(use) + (GUEST(use) != guest), COUNT(use) + 1);
 	} while (!__atomic_compare_exchange_n(&core->use, &use, fresh, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
-	if (GUEST(use) != guest) { /* its caches hold what another left, on whichever thread that was */
-		__atomic_add_fetch(&core->turn, 1, __ATOMIC_SEQ_CST);
+	if (GUEST(use) != guest)
 		__atomic_store_n(&core->since, now, __ATOMIC_RELAXED);
-	}
 	__atomic_store_n(&core->next, 0, __ATOMIC_RELEASE);
 	return true;
 }
@@ -64,7 +64,7 @@ void sched_core_leave(struct host_cpu *cpu, u32 guest)
 
 bool sched_core_turned(struct host_cpu *cpu)
 {
-	u32 turn = __atomic_load_n(&cpu->core->turn, __ATOMIC_SEQ_CST);
+	u32 turn = TURN(__atomic_load_n(&cpu->core->use, __ATOMIC_SEQ_CST));
 	bool turned = turn != cpu->turn;
 
 	cpu->turn = turn;

@@ -17,7 +17,8 @@ struct sched_entity *sched_core_pick(struct host_cpu *cpu, u64 now);
 /* A thread of the guest that was picked does not run here any more.  Nothing on other cores, and for nobody's. */
 void sched_core_leave(struct host_cpu *cpu, u32 guest);
 
-/* Was another guest on the core since this was asked last on cpu, which a guest's thread entered? */
+/* Was another guest on the core, on whichever thread, since this was asked last on cpu, which a guest's thread entered?
+ * Then what it left is to be forgotten. */
 bool sched_core_turned(struct host_cpu *cpu);
 
 /* Must a thread of the guest that runs on cpu give way, as the core is kept free for another guest? */
