@@ -4,7 +4,6 @@
 
 #include "kernel/vcpu.h"
 
-#define PATCHED (BIT(1) | BIT(4) | BIT(7) | BIT(0xb) | BIT(0xd)) /* basic leaves that are not everybody's */
 #define HYPERVISOR 0x40000000u
 #define KVM_FEATURES 1u
 #define TIMING 0x10u
@@ -195,19 +194,13 @@ static struct cpuid hypervisor_leaf(const struct vcpu *v, u32 leaf)
 	}
 }
 
-/* Kept apart, so that the short way saves no registers. */
-static __attribute__((noinline)) struct cpuid other_leaf(const struct vcpu *v, u32 leaf, u32 subleaf)
+struct cpuid cpuid_guest(const struct vcpu *v, u32 leaf, u32 subleaf)
 {
+	if (cpuid_is_plain(leaf))
+		return cpuid_policy.basic[leaf];
 	if (leaf < CPUID_BASIC)
 		return basic_leaf(v, leaf, subleaf);
 	if (leaf - 0x80000000 < CPUID_EXTENDED)
 		return extended_leaf(v, leaf, subleaf);
 	return hypervisor_leaf(v, leaf);
-}
-
-struct cpuid cpuid_guest(const struct vcpu *v, u32 leaf, u32 subleaf)
-{
-	if (leaf < CPUID_BASIC && !(PATCHED >> leaf & 1))
-		return cpuid_policy.basic[leaf];
-	return other_leaf(v, leaf, subleaf);
 }

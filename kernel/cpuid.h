@@ -31,4 +31,12 @@ struct cpuid_policy {
 
 extern struct cpuid_policy cpuid_policy; /* constant after cpuid_init */
 
+/* Is it a basic leaf that every vCPU sees alike, whatever the subleaf?  Then it is cpuid_policy.basic[leaf]. */
+static inline bool cpuid_is_plain(u32 leaf)
+{
+	const u64 patched = BIT(1) | BIT(4) | BIT(7) | BIT(0xb) | BIT(0xd);
+
+	return leaf < CPUID_BASIC && !(patched >> leaf & 1);
+}
+
 #endif

@@ -93,11 +93,12 @@ void vcpu_info(struct vcpu *v, struct vcpu_info *info)
 	info->apic_id = v->index;
 	info->guest_ns = clock_duration_ns(v->guest_cycles);
 	info->guest_cycles = v->guest_cycles;
-	info->exit_cycles = v->exit_cycles;
 	info->directed = v->directed;
 	info->pv_eois = v->pv_eois;
 	info->pv_flushes = v->pv_flushes;
 	memcpy(info->exits, v->exits, sizeof(info->exits));
+	for (u32 r = 0; r < REASON_COUNT; r++)
+		info->exit_cycles += info->exits[r].cycles;
 	info->capped_ns = clock_duration_ns(v->capped_cycles);
 	info->halted_ns = clock_duration_ns(v->halted_cycles);
 	memcpy(info->latency, v->latency, sizeof(info->latency));

@@ -21,8 +21,13 @@ struct lapic {
 	u64 base;              /* IA32_APIC_BASE */
 	u32 identity;          /* a: enum lapic_identity; what senders need to know, in one word */
 	u32 error;             /* a: ESR bits since the guest latched them last */
-	u32 posted_any;        /* a: bit n: posted[n] may hold something */
-	u32 irr_words;         /* bit n: IRR's word n is not 0, so that a look costs no scan; as is isr_words */
+	union {
+		struct {
+			u32 posted_any; /* a: bit n: posted[n] may hold something */
+			u32 irr_words;  /* bit n: IRR's word n is not 0, so that a look costs no scan; as is isr_words */
+		};
+		u64 arrived;   /* either, in one look */
+	};
 	u32 isr_words;
 	u32 eoi_words;         /* bit n: eoi[n] is not 0 */
 	u64 eoi_place;         /* pv_eoi.c: where the guest may end an interrupt, bit 0: it may */

@@ -44,10 +44,13 @@ static void reset_registers(struct vcpu *v)
 
 struct vcpu *vcpu_create(struct guest *g, u32 index)
 {
+	static const u16 no_code;
 	struct vcpu *v = heap_alloc(sizeof(*v));
 
 	if (!v)
 		return NULL;
+	for (u32 i = 0; i < ARRAY_SIZE(v->seen); i++)
+		v->seen[i].code = &no_code;
 	v->guest = g;
 	v->index = index;
 	v->generation = UINT64_MAX;
@@ -212,6 +215,11 @@ void vcpu_inject_fault(struct vcpu *v, u8 vector, bool has_error, u32 error)
 					.has_error = has_error, .error = error };
 }
 
+void vcpu_stepped(struct vcpu *v)
+{
+	virt->single_step(v->hw, &v->event);
+}
+
 /* ---- instruction bytes ---- */
 
 static u32 fetch_slot(u64 rip)
@@ -298,16 +306,17 @@ u32 vcpu_fetch(struct vcpu *v, struct virt_code *code, u8 *bytes)
 	return hit ? 15 : fetch_slowly(v, code, bytes);
 }
 
-bool vcpu_code_is(const struct vcpu *v, u8 first, u8 second)
+bool vcpu_code_is(struct vcpu *v, u16 opcode)
 {
 	u64 rip = v->page->rip;
 	const struct vcpu_fetch *f = &v->fetches[fetch_slot(rip)];
 	u64 offset = rip - f->rip_page;
-	const u8 *at = f->host + offset;
+	struct vcpu_seen *s = vcpu_seen(v);
 
 	if (offset >= PAGE_SIZE - 1 || f->generation != v->guest->gmem.generation || !f->host)
 		return false;
-	return at[0] == first && at[1] == second;
+	*s = (struct vcpu_seen){ rip, f->generation, (const u16 *)(f->host + offset) };
+	return *s->code == opcode;
 }
 
 /* ---- what cpuid.c, msr.c and lapic.c need ---- */

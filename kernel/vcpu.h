@@ -44,16 +44,27 @@ struct vcpu {
 	struct thread *thread;   /* its thread, set when it first runs */
 	struct lapic lapic;      /* o, but for its atomic posted set and identity */
 	struct hyperv_vcpu hyperv; /* o */
-	u32 requests;            /* a, enum vcpu_request */
+	union {                  /* what must be looked at before an entry: all at once, see vcpu_run.c */
+		struct {
+			u32 requests; /* a, enum vcpu_request */
+			u32 extint;   /* a, the PIC's INTR line (vCPU 0) */
+		};
+		u64 asked;
+	};
+	union {
+		struct {
+			u8 activity;      /* o, enum vcpu_activity; running is 0 */
+			bool nmi_pending; /* o */
+			bool steal_due;   /* o, steal time is to be told */
+		};
+		u32 due;
+	};
+	struct virt_event event; /* o, to be injected at the next entry, before interrupts */
 	u32 in_guest;            /* a, 1 between publishing the entry and the exit */
 	u32 cpu;                 /* a, host CPU that it is loaded on */
-	u32 activity;            /* o, enum vcpu_activity */
 	u32 sipi_vector;         /* a */
 	u32 shown;               /* a, REQUEST_SHOW was answered so often */
 	u64 tsc_offset;          /* o, guest TSC = host TSC + offset */
-	struct virt_event event; /* o, to be injected at the next entry, before interrupts */
-	bool nmi_pending;        /* o */
-	u32 extint;              /* a, the PIC's INTR line (vCPU 0) */
 	bool awaiting_intack;    /* o, ring 3 was asked for the PIC's vector */
 	bool parked;             /* o, waits because of guest.hold */
 	u64 generation;          /* o, of the guest memory's translations that it may have cached */
@@ -73,13 +84,19 @@ struct vcpu {
 		struct walk_trace trace;
 	} fetches[VCPU_FETCHES];
 
+	/* Where instructions of two opcode bytes were seen on those pages, by RIP: good for the same generation.  o */
+	struct vcpu_seen {
+		u64 rip, generation;
+		const u16 *code;
+	} seen[VCPU_FETCHES];
+
 	struct virt_exit exit;   /* o, the last one */
 
 	/* Figures; o, read by others */
 	struct exit_counter *last; /* of `exits`, the last exit's; read by others */
 	u64 entered_at, exited_at; /* host TSC */
 	u64 left_at;             /* host TSC when its thread left a CPU */
-	u64 guest_cycles, exit_cycles;
+	u64 guest_cycles;
 	struct exit_counter exits[VCPU_REASONS];
 	u64 ready_before;        /* its thread's ready_cycles when that left a CPU */
 	u64 halted_cycles, capped_cycles; /* asleep in HLT; held by its guest's cap */
@@ -93,7 +110,6 @@ struct vcpu {
 	bool unhalted;           /* o, REQUEST_UNHALT came: HLT does not wait */
 	u32 steal_version;       /* o, what the guest's steal time structure holds */
 	bool steal_marked;       /* o, that says preempted */
-	bool steal_due;          /* o, to be told before the next entry */
 	u64 steal_from, steal_told; /* o, stolen_cycles when the guest enabled it; when it was told last */
 	u32 kvmclock_version;    /* o, what the guest's time structure holds; even */
 
@@ -134,21 +150,29 @@ void vcpu_shootdown(struct gmem *m);
 /* Forces a fault on the guest at its next entry, with RIP where it is. */
 void vcpu_inject_fault(struct vcpu *v, u8 vector, bool has_error, u32 error);
 
-/* Goes on after an instruction of length bytes that was completed in software. */
+/* Goes on after an instruction of length bytes that was completed in software; the latter: with RFLAGS.TF set. */
+void vcpu_stepped(struct vcpu *v);
 static inline void vcpu_advance(struct vcpu *v, u32 length)
 {
-	v->page->rip += length;
-	if (v->page->rflags & RFLAGS_TF)
-		virt->single_step(v->hw, &v->event);
+	struct vcpu_page *page = v->page;
+
+	page->rip += length;
+	if (page->rflags & RFLAGS_TF)
+		vcpu_stepped(v);
 }
 
 /* Up to 15 bytes at RIP and where that is; returns how many could be read.  bytes has room for 16. */
 u32 vcpu_fetch(struct vcpu *v, struct virt_code *code, u8 *bytes);
 
-/* Does the code page of an earlier fetch, if RIP is in it, show these two bytes at RIP?  Only for an
+static inline struct vcpu_seen *vcpu_seen(struct vcpu *v)
+{
+	return &v->seen[v->page->rip & (VCPU_FETCHES - 1)];
+}
+
+/* Does the code page of an earlier fetch, if RIP is in it, show this opcode's two bytes at RIP?  Only for an
  * instruction that the processor has named: then they can hardly be another one of the same opcode, so the
  * guest's tables are not looked at again. */
-bool vcpu_code_is(const struct vcpu *v, u8 first, u8 second);
+bool vcpu_code_is(struct vcpu *v, u16 opcode);
 
 /* ---- the processor's identity and MSRs: cpuid.c, msr.c ---- */
 

@@ -2,6 +2,7 @@
 #include "kernel/vcpu_exit.h"
 
 #include "arch/x86_64/registers.h"
+#include "kernel/cpuid.h"
 #include "kernel/guest.h"
 #include "kernel/hypercall.h"
 #include "kernel/lib/insn.h"
@@ -37,27 +38,43 @@ static void tell_instruction(struct vcpu *v, const struct virt_exit *exit)
 	out->cpl = code.cpl;
 }
 
-static __attribute__((noinline)) u32 fetched_length(struct vcpu *v, u8 first, u8 second)
+/* The two opcode bytes of instructions that exit, in the order of memory. */
+enum opcode { OPCODE_CPUID = 0xa20f, OPCODE_RDMSR = 0x320f, OPCODE_WRMSR = 0x300f, OPCODE_WBINVD = 0x090f };
+
+static __attribute__((noinline)) u32 fetched_length(struct vcpu *v, u16 opcode)
 {
 	struct virt_code code;
 	u8 bytes[16];
-	u32 n = vcpu_fetch(v, &code, bytes);
+	u32 n;
 	int length;
 
-	if (n >= 2 && bytes[0] == first && bytes[1] == second)
+	if (vcpu_code_is(v, opcode))
+		return 2;
+	n = vcpu_fetch(v, &code, bytes);
+	if (n >= 2 && (bytes[0] | bytes[1] << 8) == opcode)
 		return 2;
 	length = insn_length(bytes, n, insn_mode_of(code.mode));
 	return length > 0 ? (u32)length : 0;
 }
 
-/* The length of the instruction at RIP, two opcode bytes of which are known: told by the processor, seen
- * without prefixes, or decoded.  0: it cannot be fetched, since another vCPU changed the code or memory is short:
- * then nothing may have been done for it, and it is executed again as it is now. */
-static u32 length_of(struct vcpu *v, const struct virt_exit *exit, u8 first, u8 second)
+/* The length of the instruction at RIP, which has that opcode: told by the processor, or seen here before without
+ * prefixes; 0: neither. */
+static inline u32 known_length(struct vcpu *v, const struct virt_exit *exit, u16 opcode)
 {
+	const struct vcpu_seen *s = vcpu_seen(v);
+
 	if (exit->insn_len)
 		return exit->insn_len;
-	return vcpu_code_is(v, first, second) ? 2 : fetched_length(v, first, second);
+	return s->rip == v->page->rip && s->generation == v->guest->gmem.generation && *s->code == opcode ? 2 : 0;
+}
+
+/* The same, decoded if need be.  0: it cannot be fetched, since another vCPU changed the code or memory is short: then
+ * nothing may have been done for it, and it is executed again as it is now. */
+static u32 length_of(struct vcpu *v, const struct virt_exit *exit, u16 opcode)
+{
+	u32 length = known_length(v, exit, opcode);
+
+	return length ? length : fetched_length(v, opcode);
 }
 
 static enum step fault(struct vcpu *v, u8 vector)
@@ -66,24 +83,41 @@ static enum step fault(struct vcpu *v, u8 vector)
 	return STEP_AGAIN;
 }
 
-static enum step exit_cpuid(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+static inline void set_cpuid(struct vcpu *v, const struct cpuid *r, u32 length)
 {
 	u64 *gpr = v->page->gpr;
-	u32 length = length_of(v, exit, 0x0f, 0xa2);
+
+	gpr[GPR_RAX] = r->eax, gpr[GPR_RBX] = r->ebx, gpr[GPR_RCX] = r->ecx, gpr[GPR_RDX] = r->edx;
+	vcpu_advance(v, length);
+}
+
+static __attribute__((noinline)) enum step cpuid_slowly(struct vcpu *v, const struct virt_exit *exit)
+{
+	u64 *gpr = v->page->gpr;
+	u32 length = length_of(v, exit, OPCODE_CPUID);
 	struct cpuid r;
 
 	if (!length)
 		return STEP_AGAIN;
 	r = cpuid_guest(v, (u32)gpr[GPR_RAX], (u32)gpr[GPR_RCX]);
-	gpr[GPR_RAX] = r.eax, gpr[GPR_RBX] = r.ebx, gpr[GPR_RCX] = r.ecx, gpr[GPR_RDX] = r.edx;
-	vcpu_advance(v, length);
+	set_cpuid(v, &r, length);
+	return STEP_AGAIN;
+}
+
+static enum step exit_cpuid(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+{
+	u32 leaf = (u32)v->page->gpr[GPR_RAX], length = known_length(v, exit, OPCODE_CPUID);
+
+	if (!length || !cpuid_is_plain(leaf))
+		return cpuid_slowly(v, exit);
+	set_cpuid(v, &cpuid_policy.basic[leaf], length);
 	return STEP_AGAIN;
 }
 
 static enum step exit_msr_read(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	u64 *gpr = v->page->gpr, value;
-	u32 length = length_of(v, exit, 0x0f, 0x32);
+	u32 length = length_of(v, exit, OPCODE_RDMSR);
 
 	if (!length)
 		return STEP_AGAIN;
@@ -100,7 +134,7 @@ static enum step tell_eoi(struct thread *t, struct vcpu *v)
 {
 	int vector = v->lapic.eoi_words ? lapic_take_eoi(v) : -1;
 
-	if (vector < 0 || t->step != vcpu_step)
+	if (vector < 0)
 		return STEP_AGAIN;
 	v->page->exit.kind = EXIT_EOI;
 	v->page->exit.vector = (u8)vector;
@@ -110,7 +144,7 @@ static enum step tell_eoi(struct thread *t, struct vcpu *v)
 static enum step exit_msr_write(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	u64 *gpr = v->page->gpr;
-	u32 length = length_of(v, exit, 0x0f, 0x30);
+	u32 length = length_of(v, exit, OPCODE_WRMSR);
 
 	if (!length)
 		return STEP_AGAIN;
@@ -123,7 +157,7 @@ static enum step exit_msr_write(struct thread *t, struct vcpu *v, struct virt_ex
 /* Memory is coherent: nothing is to be written back. */
 static enum step exit_wbinvd(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
-	u32 length = length_of(v, exit, 0x0f, 0x09);
+	u32 length = length_of(v, exit, OPCODE_WBINVD);
 
 	if (length)
 		vcpu_advance(v, length);
@@ -144,7 +178,7 @@ static enum step exit_io(struct thread *t, struct vcpu *v, struct virt_exit *exi
 	if (exit->io.string)
 		tell_instruction(v, exit);
 	if (v->page->rflags & RFLAGS_TF)
-		virt->single_step(v->hw, &v->event);
+		vcpu_stepped(v);
 	return vcpu_return(t, 0);
 }
 
@@ -240,7 +274,7 @@ static enum step exit_cr(struct thread *t, struct vcpu *v, struct virt_exit *exi
 	if (exit->cr.done)
 		return STEP_AGAIN;
 	if (!exit->cr.decoded && !decode_cr(v, exit))
-		return vcpu_exit_refused(v, exit);
+		return vcpu_exit_refused(v, exit, NULL);
 	gpr = &v->page->gpr[exit->cr.gpr & 15];
 	value = exit->cr.wide ? *gpr : (u32)*gpr;
 	if (exit->cr.number == 8 && !exit->cr.write)
@@ -277,11 +311,11 @@ static enum step exit_halt(struct thread *t, struct vcpu *v, struct virt_exit *e
 }
 
 
-enum step vcpu_exit_refused(struct vcpu *v, const struct virt_exit *exit)
+enum step vcpu_exit_refused(struct vcpu *v, const struct virt_exit *exit, const char *why)
 {
 	vcpu_report(v, exit);
-	if (exit->refusal) {
-		guest_stop(v->guest, STOP_CRASH, "the processor refuses its state: %s", exit->refusal);
+	if (why) {
+		guest_stop(v->guest, STOP_CRASH, "the processor refuses its state: %s", why);
 		return STEP_AGAIN;
 	}
 	guest_stop(v->guest, STOP_CRASH, "exit %lx (%lx, %lx) at RIP %lx cannot be handled", (unsigned long)exit->code,
@@ -316,8 +350,9 @@ static enum step exit_task_switch(struct thread *t, struct vcpu *v, struct virt_
 
 static enum step exit_stage2(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
-	stage2_fault(t, v, exit);
-	return tell_eoi(t, v);
+	enum step s = stage2_fault(t, v, exit);
+
+	return s == STEP_AGAIN ? tell_eoi(t, v) : s;
 }
 
 static enum step exit_interrupt(struct thread *t, struct vcpu *v, struct virt_exit *exit)
@@ -357,7 +392,7 @@ static enum step exit_invalid_opcode(struct thread *t, struct vcpu *v, struct vi
 
 static enum step exit_other(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
-	return vcpu_exit_refused(v, exit);
+	return vcpu_exit_refused(v, exit, NULL);
 }
 
 enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit)

@@ -5,10 +5,11 @@
 #include "kernel/thread.h"
 #include "kernel/vcpu.h"
 
-/* Handles it: STEP_AGAIN (t->step says whether in ring 3 or in the guest), or what the scheduler is to do. */
+/* Handles it: STEP_AGAIN (into the guest), VCPU_RING3, or what the scheduler is to do. */
 enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit);
 
-/* The processor refused the entry: the guest's state is none that it can run. */
-enum step vcpu_exit_refused(struct vcpu *v, const struct virt_exit *exit);
+/* The guest's run ends, since there is no way on: the processor refused the entry (why: the broken rule, where it is
+ * known), or nobody knows what to do about the exit (NULL). */
+enum step vcpu_exit_refused(struct vcpu *v, const struct virt_exit *exit, const char *why);
 
 #endif

@@ -93,7 +93,7 @@ enum step vcpu_return(struct thread *t, s64 result)
 {
 	t->regs.rax = (u64)result;
 	t->step = user_step;
-	return STEP_AGAIN;
+	return VCPU_RING3;
 }
 
 static void show(struct vcpu *v)
@@ -267,9 +267,7 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 /* Is there anything to look at before an entry?  (A hold comes with a request.) */
 static inline bool anything_waits(const struct vcpu *v)
 {
-	return v->requests | v->guest->account.drawn | v->steal_due |
-	       v->lapic.irr_words | v->lapic.posted_any | v->extint | v->event.valid | v->nmi_pending |
-	       (v->activity != ACTIVITY_RUN);
+	return v->asked | v->due | v->lapic.arrived | v->event.valid | v->guest->account.drawn;
 }
 
 static enum step prepare(struct thread *t, struct vcpu *v)
@@ -313,7 +311,6 @@ static void count_entry(struct vcpu *v, u64 now)
 	trace(TRACE_EXIT, (u8)(v->last - v->exits), v->guest->id, v->index, v->exited_at, now);
 	v->last->cycles += cycles;
 	v->last->histogram[bucket_of(cycles)]++;
-	v->exit_cycles += cycles;
 }
 
 static void count_exit(struct vcpu *v, enum vcpu_reason reason)
@@ -332,7 +329,7 @@ static enum step enter(struct thread *t, struct vcpu *v)
 {
 	struct gmem *m = &v->guest->gmem;
 	struct virt_exit *exit = &v->exit;
-	u8 tpr = lapic_class(&v->lapic), cr8 = tpr;
+	u8 tpr = lapic_class(&v->lapic);
 	u64 generation;
 	bool flush;
 	int error;
@@ -347,16 +344,16 @@ static enum step enter(struct thread *t, struct vcpu *v)
 	if (flush)
 		__atomic_store_n(&v->generation, generation, __ATOMIC_SEQ_CST);
 	count_entry(v, rdtsc());
-	error = virt->run(v->hw, v->page, m->root, flush, &cr8, exit);
+	error = virt->run(v->hw, v->page, m->root, flush, tpr, exit);
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
-	if (cr8 != tpr)
-		lapic_set_tpr(v, (u32)cr8 << 4);
+	if (exit->cr8 != tpr)
+		lapic_set_tpr(v, (u32)exit->cr8 << 4);
 	count_exit(v, exit->reason);
 	if (exit->interrupted.valid)
 		v->event = exit->interrupted;
 	if (v->lapic.eoi_offered)
 		pv_eoi_settle(v);
-	return error ? vcpu_exit_refused(v, exit) : vcpu_exit(t, v, exit);
+	return error ? vcpu_exit_refused(v, exit, exit->refusal) : vcpu_exit(t, v, exit);
 }
 
 enum step vcpu_step(struct thread *t)
@@ -381,6 +378,6 @@ enum step vcpu_step(struct thread *t)
 		look = false;
 		if (s == ENTER)
 			s = enter(t, v);
-	} while (s == STEP_AGAIN && t->step == vcpu_step && !cpu->resched);
-	return s;
+	} while (s == STEP_AGAIN && !cpu->resched);
+	return s == VCPU_RING3 ? STEP_AGAIN : s;
 }

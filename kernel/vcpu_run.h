@@ -17,7 +17,8 @@ void vcpu_on_cpu(struct thread *t);
 /* t will not run its vCPU any more. */
 void vcpu_detach(struct thread *t);
 
-/* SYS_VCPU_RUN's other half: back to ring 3 with the exit in the vCPU's page. */
+/* SYS_VCPU_RUN's other half: back to ring 3 with the exit in the vCPU's page.  Its answer ends vcpu_step. */
+#define VCPU_RING3 ((enum step)-2)
 enum step vcpu_return(struct thread *t, s64 result);
 
 #endif

@@ -27,12 +27,13 @@ enum virt_event_type { INJECT_EXTERNAL = 0, INJECT_NMI = 2, INJECT_EXCEPTION = 3
 
 struct virt_exit {
 	enum vcpu_reason reason;
+	u8 cr8;                  /* the guest's, after the run */
 	u8 insn_len;             /* length of the intercepted instruction, 0: not told, decode it */
 	u8 insn_count;           /* valid bytes in insn, when the processor assists */
 	u8 insn[15];
 	struct virt_event interrupted; /* delivery that the exit cut short and that must be repeated */
-	u64 code, info1, info2;  /* raw, for reports */
-	const char *refusal;     /* of an entry that was refused: the broken rule, where it is known */
+	u64 code, info1, info2;  /* raw, for reports; of what says all by its reason perhaps the code alone */
+	const char *refusal;     /* of an entry that was refused, and only then: the broken rule, NULL: not known */
 	union {
 		struct { u16 port; u8 size; bool in, string, rep; u64 next_rip; } io;
 		struct { u64 gpa, gva; bool present, write, fetch, table_walk; } fault; /* stage 2; gva 0: unknown */
@@ -85,8 +86,8 @@ struct virt_ops {
 
 	/* Enters the guest with page's registers and stage-2 root; returns at an exit, with interrupts off and
 	 * the registers in page.  flush: drop this guest's translations on this CPU first.  ERR_STATE when the
-	 * processor refused the entry (exit.code says why).  *cr8 goes in and comes back. */
-	int (*run)(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 *cr8,
+	 * processor refused the entry (exit.code says why).  cr8: the local APIC's view of it. */
+	int (*run)(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 cr8,
 		   struct virt_exit *exit);
 
 	/* get: on another CPU than the one that it is loaded on, what was got there last. */

@@ -55,7 +55,7 @@ u64 vmx_enter(u64 *gpr, bool launched)
 void vmx_msrs_load(struct virt_vcpu *v) {}
 void vmx_translations(struct virt_vcpu *v, hpa_t root, bool flush) {}
 
-static u32 run(u8 *cr8)
+static u32 run(u8 cr8)
 {
 	assert_int_equal(vmx_run(&vcpu, &page, ROOT, false, cr8, &last), 0);
 	return (u32)last.code;
@@ -81,12 +81,12 @@ static void test_a_window_is_one_run_s(void **state)
 	u8 cr8 = 0;
 
 	assert_false(vmx_window(&vcpu, &page, WINDOW_ANY, false));
-	assert_int_equal(run(&cr8), EXIT_INTERRUPT_WINDOW);
+	assert_int_equal(run(cr8), EXIT_INTERRUPT_WINDOW);
 	assert_int_equal(last.reason, REASON_WINDOW);
-	assert_int_equal(run(&cr8), EXIT_HLT);
+	assert_int_equal(run(cr8), EXIT_HLT);
 	assert_false(vmx_window(&vcpu, &page, WINDOW_NONE, true));
-	assert_int_equal(run(&cr8), EXIT_NMI_WINDOW);
-	assert_int_equal(run(&cr8), EXIT_HLT);
+	assert_int_equal(run(cr8), EXIT_NMI_WINDOW);
+	assert_int_equal(run(cr8), EXIT_HLT);
 }
 
 /* An exit for another reason ends the wish too: the kernel asks again when something still waits. */
@@ -96,9 +96,9 @@ static void test_a_window_that_stayed_shut_is_over(void **state)
 
 	page.rflags &= ~(u64)RFLAGS_IF;
 	vmx_window(&vcpu, &page, WINDOW_ANY, false);
-	assert_int_equal(run(&cr8), EXIT_HLT);
+	assert_int_equal(run(cr8), EXIT_HLT);
 	page.rflags |= RFLAGS_IF;
-	assert_int_equal(run(&cr8), EXIT_HLT);
+	assert_int_equal(run(cr8), EXIT_HLT);
 }
 
 static void test_cr8_window(void **state)
@@ -106,15 +106,15 @@ static void test_cr8_window(void **state)
 	u8 cr8 = 5;
 
 	vmx_window(&vcpu, &page, WINDOW_CR8, false);
-	assert_int_equal(run(&cr8), EXIT_HLT);
+	assert_int_equal(run(cr8), EXIT_HLT);
 	assert_int_equal(fake_vmcs[VMCS_TPR_THRESHOLD], 5);
-	assert_int_equal(run(&cr8), EXIT_HLT);
+	assert_int_equal(run(cr8), EXIT_HLT);
 	assert_int_equal(fake_vmcs[VMCS_TPR_THRESHOLD], 0);
 	apic[0x80] = 0x30;
 	assert_int_equal(vcpu.apic[0x80] >> 4, 3);
 	cr8 = 3;
-	run(&cr8);
-	assert_int_equal(cr8, 3);
+	run(cr8);
+	assert_int_equal(last.cr8, 3);
 }
 
 static void test_an_event_is_injected_once(void **state)
@@ -126,14 +126,14 @@ static void test_an_event_is_injected_once(void **state)
 	vmx_inject(&vcpu, &e);
 	assert_false(vmx_can_interrupt(&vcpu, &page));
 	assert_false(vmx_can_nmi(&vcpu, &page));
-	run(&cr8);
+	run(cr8);
 	assert_int_equal(injected, EVENT_VALID | EVENT_ERROR | INJECT_EXCEPTION << 8 | 14);
 	assert_int_equal(fake_vmcs[VMCS_ENTRY_ERROR], 7);
-	run(&cr8);
+	run(cr8);
 	assert_int_equal(injected, 0);
 	fake_vmcs[VMCS_GUEST_CR0] = 0; /* real mode */
 	vmx_inject(&vcpu, &e);
-	run(&cr8);
+	run(cr8);
 	assert_int_equal(injected, EVENT_VALID | INJECT_EXCEPTION << 8 | 14);
 }
 
@@ -146,7 +146,7 @@ static void test_a_cancelled_event_comes_back(void **state)
 	vmx_cancel(&vcpu, &back);
 	assert_true(back.valid);
 	assert_int_equal(back.vector, 0x41);
-	run(&cr8);
+	run(cr8);
 	assert_int_equal(injected, 0);
 	back.valid = false;
 	vmx_cancel(&vcpu, &back);
@@ -161,13 +161,13 @@ static void test_shadow_goes_with_the_instruction(void **state)
 	fake_vmcs[VMCS_GUEST_SHADOW] = SHADOW_STI;
 	fake_vmcs[VMCS_GUEST_RIP] = 0x1000;
 	page.rip = vcpu.rip = 0x1000;
-	run(&cr8);
+	run(cr8);
 	assert_true(vmx_shadow(&vcpu, &page));
 	assert_false(vmx_can_interrupt(&vcpu, &page));
 	page.rip++;
 	assert_false(vmx_shadow(&vcpu, &page));
 	assert_true(vmx_can_interrupt(&vcpu, &page));
-	run(&cr8);
+	run(cr8);
 	assert_int_equal(fake_vmcs[VMCS_GUEST_SHADOW], 0);
 	assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0x1001);
 }
@@ -182,7 +182,7 @@ static void test_nmi_blocking(void **state)
 	assert_false(vmx_can_nmi(&vcpu, &page));
 	assert_true(vmx_can_interrupt(&vcpu, &page));
 	vmx_inject(&vcpu, &nmi);
-	run(&cr8);
+	run(cr8);
 	assert_int_equal(fake_vmcs[VMCS_GUEST_SHADOW], 0);
 }
 
@@ -192,7 +192,7 @@ static void test_refusals(void **state)
 
 	refuse = true;
 	fake_vmcs[VMCS_INSTRUCTION_ERROR] = 7;
-	assert_int_equal(vmx_run(&vcpu, &page, ROOT, false, &cr8, &last), ERR_STATE);
+	assert_int_equal(vmx_run(&vcpu, &page, ROOT, false, cr8, &last), ERR_STATE);
 	assert_int_equal(last.code, 7);
 	assert_non_null(last.refusal);
 	assert_false(vcpu.launched);

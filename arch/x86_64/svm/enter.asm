@@ -11,10 +11,11 @@ global svm_exited:function hidden
 
 section .text
 
-; void svm_enter(u64 vmcb, u64 *gpr, u64 host_vmcb); gpr in enum gpr's order, RAX and RSP are in the VMCB
+; In: RDI the VMCB's address, RSI the registers in enum gpr's order (RAX and RSP are in the VMCB), RDX the host's VMCB.
+; Keeps RBP and RSP.  RFLAGS is the host's again after a #VMEXIT (§15.6), DF with it.
 align 16
 svm_enter:
-	PUSH_PRESERVED
+	push rbp
 	push rsi
 	push rdx
 	clgi
@@ -45,8 +46,7 @@ svm_exited:
 	cli
 	stgi
 	pop rsi
-	POP_PRESERVED
-	cld
+	pop rbp
 	ret
 
 section .note.GNU-stack noalloc noexec nowrite progbits

@@ -70,7 +70,7 @@ static void decode_fault(const struct vmcb *b, struct virt_exit *e)
 
 /* What the exit cut short.  Software interrupts and INT3/INTO are executed again instead of being injected:
  * RIP still points at them (without NRIP save that is the only way). */
-static void decode_interrupted(const struct vmcb *b, struct virt_exit *e)
+static __attribute__((noinline)) void decode_interrupted(const struct vmcb *b, struct virt_exit *e)
 {
 	u64 info = b->exit_int_info;
 	u8 type = info >> EVENT_TYPE_SHIFT & 7, vector = (u8)info;
@@ -95,24 +95,17 @@ static void decode_exception(const struct vmcb *b, struct virt_exit *e)
 					    .error = rdpmc ? 0 : (u32)b->exit_info1 };
 }
 
-int svm_take_exit(struct virt_vcpu *v, struct virt_exit *e)
+/* Reasons that do not say all by themselves, or that may end in a report. */
+#define DETAILED (BIT(REASON_IO) | BIT(REASON_STAGE2) | BIT(REASON_CR) | BIT(REASON_EXCEPTION) | BIT(REASON_DR) | \
+		  BIT(REASON_TASK_SWITCH) | BIT(REASON_SHUTDOWN) | BIT(REASON_OTHER))
+
+static __attribute__((noinline)) int take_details(struct virt_vcpu *v, struct virt_exit *e)
 {
 	const struct vmcb *b = v->vmcb;
-	u64 code = b->exit_code;
+	u64 code = e->code;
 
-	e->reason = reason_of(code);
-	if (code == SVM_MSR && b->exit_info1)
-		e->reason = REASON_MSR_WRITE;
-	e->code = code;
 	e->info1 = b->exit_info1;
 	e->info2 = b->exit_info2;
-	e->insn_count = 0;
-	e->refusal = NULL;
-	e->insn_len = svm_features.next_rip && b->next_rip > b->rip && b->next_rip - b->rip <= 15
-		? (u8)(b->next_rip - b->rip) : 0;
-	e->interrupted.valid = false;
-	if (b->exit_int_info & EVENT_VALID)
-		decode_interrupted(b, e);
 	switch (e->reason) {
 	case REASON_IO:
 		decode_io(b, e);
@@ -132,10 +125,27 @@ int svm_take_exit(struct virt_vcpu *v, struct virt_exit *e)
 		if (!v->dr_loaded)
 			svm_dr_load(v);
 		break;
-	case REASON_OTHER:
-		return code == SVM_INVALID ? ERR_STATE : 0;
 	default:
-		break;
+		e->refusal = NULL;
+		return code == SVM_INVALID ? ERR_STATE : 0;
 	}
 	return 0;
+}
+
+int svm_take_exit(struct virt_vcpu *v, struct virt_exit *e)
+{
+	const struct vmcb *b = v->vmcb;
+	u64 code = b->exit_code;
+
+	e->code = code;
+	e->reason = reason_of(code);
+	e->insn_len = e->insn_count = 0;
+	if (svm_features.next_rip && b->next_rip > b->rip && b->next_rip - b->rip <= 15)
+		e->insn_len = (u8)(b->next_rip - b->rip);
+	e->interrupted.valid = false;
+	if (b->exit_int_info & EVENT_VALID)
+		decode_interrupted(b, e);
+	if (code == SVM_MSR && b->exit_info1)
+		e->reason = REASON_MSR_WRITE;
+	return DETAILED >> e->reason & 1 ? take_details(v, e) : 0;
 }

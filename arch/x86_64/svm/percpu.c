@@ -35,10 +35,12 @@ void svm_tsc_aux(u64 value)
 	wrmsr(MSR_TSC_AUX, value);
 }
 
-void svm_asid_renew(struct svm_cpu *c, struct virt_vcpu *v, bool flush)
+void svm_asid_renew(struct virt_vcpu *v, bool flush)
 {
+	struct svm_cpu *c = v->cpu;
+
 	v->vmcb->tlb_control = TLB_NOTHING;
-	if (v->asid_generation == c->generation && v->asid_cpu == c) {
+	if (v->asid_generation == c->generation) {
 		if (!flush)
 			return;
 		if (svm_features.flush_by_asid) {
@@ -53,5 +55,4 @@ void svm_asid_renew(struct svm_cpu *c, struct virt_vcpu *v, bool flush)
 	}
 	v->vmcb->asid = c->next_asid++;
 	v->asid_generation = c->generation;
-	v->asid_cpu = c;
 }

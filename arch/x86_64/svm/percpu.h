@@ -22,8 +22,8 @@ static inline struct svm_cpu *svm_cpu_self(void)
 	return cpu_self()->virt;
 }
 
-/* Gives v an ASID that is good here, and a fresh one when its translations are to be forgotten. */
-void svm_asid_renew(struct svm_cpu *c, struct virt_vcpu *v, bool flush);
+/* Gives v, which is loaded, an ASID that is good here, and a fresh one when its translations are to be forgotten. */
+void svm_asid_renew(struct virt_vcpu *v, bool flush);
 
 /* Loads TSC_AUX for RDTSCP, if it is not there yet. */
 void svm_tsc_aux(u64 value);

@@ -52,14 +52,14 @@ static void get_control(struct vmcb *b, struct vcpu_state *s)
 	s->cr2 = b->cr2;
 	s->cr3 = b->cr3;
 	s->cr4 = b->cr4;
-	s->cr8 = b->vintr & 0xf;
+	s->cr8 = b->v_tpr & 0xf;
 	s->efer = b->efer & ~EFER_SVME;
 }
 
 /* In this CPU's registers?  The monitor asks for vCPUs that are in another's: it gets what was saved last. */
 static bool here(const struct virt_vcpu *v)
 {
-	return v->loaded && v->loaded_cpu == cpu_self()->index;
+	return v->loaded && v->cpu == svm_cpu_self();
 }
 
 /* VMRUN loads it; but Bochs 2.7's does not, and there it stays from load on, since ring 0 has no page faults. */

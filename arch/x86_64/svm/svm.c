@@ -32,7 +32,12 @@
 struct svm_features svm_features;
 static u8 *iopm, *msrpm; /* c: one for all guests */
 
-void svm_enter(u64 vmcb, u64 *gpr, u64 host_vmcb);
+/* enter.asm's svm_enter keeps RBP and RSP only; what it is called from has saved the others anyway. */
+static inline void enter(const struct vmcb *vmcb, u64 *gpr, u64 host_vmcb)
+{
+	__asm__ volatile("call svm_enter" : "+D"(vmcb), "+S"(gpr), "+d"(host_vmcb) : : "rax", "rbx", "rcx", "r8", "r9",
+			 "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory");
+}
 
 /* ---- detection ---- */
 
@@ -171,12 +176,16 @@ static int vcpu_create(struct virt_vcpu **out, u64 guest_cr4)
 
 static void load(struct virt_vcpu *v, u64 tsc_aux)
 {
+	struct svm_cpu *c = svm_cpu_self();
+
+	if (v->cpu != c)
+		v->asid_generation = 0;
+	v->cpu = c;
 	fpu_load(&v->fpu);
 	cr2_write(v->vmcb->cr2);
 	if (v->vmcb->dr7 & 0xff)
 		svm_dr_load(v);
 	svm_tsc_aux(tsc_aux);
-	v->loaded_cpu = cpu_self()->index;
 	v->loaded = true;
 }
 
@@ -262,14 +271,14 @@ static void follow_iret(struct virt_vcpu *v)
 	}
 }
 
-static int run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 *cr8, struct virt_exit *exit)
+static int run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 cr8, struct virt_exit *exit)
 {
-	struct svm_cpu *c = svm_cpu_self();
 	struct vmcb *b = v->vmcb;
 
-	if (flush || b->tlb_control || v->asid_cpu != c || v->asid_generation != c->generation)
-		svm_asid_renew(c, v, flush);
-	b->nested_cr3 = root.v;
+	if (flush || b->tlb_control || v->asid_generation != v->cpu->generation) {
+		svm_asid_renew(v, flush);
+		b->nested_cr3 = root.v;
+	}
 	b->rax = page->gpr[GPR_RAX];
 	b->rsp = page->gpr[GPR_RSP];
 	if (b->rip != page->rip) {
@@ -277,15 +286,16 @@ static int run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flu
 		b->rip = page->rip;
 	}
 	b->rflags = page->rflags;
-	b->vintr = (b->vintr & ~(u64)VINTR_TPR) | *cr8;
+	b->v_tpr = cr8;
 
-	svm_enter((u64)b, page->gpr, c->host_vmcb);
+	enter(b, page->gpr, v->cpu->host_vmcb);
 
+	b = v->vmcb;
 	page->gpr[GPR_RAX] = b->rax;
 	page->gpr[GPR_RSP] = b->rsp;
 	page->rip = b->rip;
 	page->rflags = b->rflags;
-	*cr8 = b->vintr & 0xf;
+	exit->cr8 = b->v_tpr & 15;
 	b->vintr &= ~VINTR_IRQ;
 	b->event_inject = 0;
 	if (v->nmi_masked)

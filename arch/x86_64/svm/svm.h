@@ -12,13 +12,12 @@ struct virt_vcpu {
 	struct vmcb *vmcb;
 	struct fpu fpu;
 	u64 dr[4];           /* DR0-3, while they are not in the processor */
-	bool loaded;         /* on CPU loaded_cpu */
-	u32 loaded_cpu;
+	bool loaded;         /* on cpu */
+	struct svm_cpu *cpu; /* where it is loaded or was last */
+	u64 asid_generation; /* of that CPU, for which vmcb->asid is good; 0: none */
 	bool dr_loaded;      /* DR0-3 are the guest's */
 	bool nmi_masked;     /* from the delivery of an NMI to its IRET */
 	u64 iret_rip;        /* an IRET at this RIP was intercepted: NMIs are let in behind it; 0: none */
-	const struct svm_cpu *asid_cpu; /* the CPU and generation for which vmcb->asid is good */
-	u64 asid_generation;
 };
 
 struct svm_features { /* CPUID Fn8000_000A */

@@ -33,7 +33,6 @@
 #define INTERCEPT2_RDPRU BIT(14)
 
 /* vintr */
-#define VINTR_TPR 0xffu
 #define VINTR_IRQ BIT(8)
 #define VINTR_IGNORE_TPR BIT(20)
 #define VINTR_MASKING BIT(24)
@@ -78,7 +77,7 @@ struct vmcb {
 	u64 iopm, msrpm, tsc_offset;         /* 040h */
 	u32 asid;                            /* 058h */
 	u8 tlb_control, reserved_05d[3];
-	u64 vintr;                           /* 060h */
+	union { u64 vintr; u8 v_tpr; };      /* 060h */
 	u64 interrupt_state;                 /* 068h */
 	u64 exit_code, exit_info1, exit_info2, exit_int_info; /* 070h */
 	u64 nested;                          /* 090h: bit 0 nested paging */

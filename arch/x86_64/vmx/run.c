@@ -46,14 +46,15 @@ static void prepare(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, boo
 
 static int refused(struct virt_exit *exit, u64 code, const char *why)
 {
-	*exit = (struct virt_exit){ .reason = REASON_OTHER, .code = code, .refusal = why };
+	*exit = (struct virt_exit){ .reason = REASON_OTHER, .cr8 = exit->cr8, .code = code, .refusal = why };
 	return ERR_STATE;
 }
 
-int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 *cr8,
+int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 cr8,
 	    struct virt_exit *exit)
 {
-	prepare(v, page, root, flush, *cr8);
+	exit->cr8 = cr8;
+	prepare(v, page, root, flush, cr8);
 	if (vmx_enter(page->gpr, v->launched))
 		return refused(exit, vmcs_read(VMCS_INSTRUCTION_ERROR), "a control or the host's state is invalid");
 	v->launched = true;
@@ -65,7 +66,7 @@ int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush,
 	page->gpr[GPR_RSP] = v->rsp = vmcs_read(VMCS_GUEST_RSP);
 	page->rflags = v->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
 	if (vmx_has(CONTROL_PRIMARY, PRIMARY_TPR_SHADOW))
-		*cr8 = v->apic[APIC_TPR] >> 4;
+		exit->cr8 = v->apic[APIC_TPR] >> 4;
 	vmx_decode_exit(v, page, exit);
 	if (exit->reason == REASON_NMI)
 		__asm__ volatile("int $2" : : : "memory"); /* the exit took it; the handler's IRET lets others in */

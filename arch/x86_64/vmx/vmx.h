@@ -52,7 +52,7 @@ void vmx_load(struct virt_vcpu *v, u64 tsc_aux);
 void vmx_leave(struct virt_vcpu *v);
 
 /* ---- run.c, enter.asm ---- */
-int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 *cr8, struct virt_exit *exit);
+int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 cr8, struct virt_exit *exit);
 u64 vmx_enter(u64 *gpr, bool launched); /* 0: it was entered and left; 1: the instruction failed */
 void vmx_exit(void);
 
