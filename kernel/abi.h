@@ -440,7 +440,7 @@ struct vcpu_info {
 	u64 pv_eois;        /* interrupts that the guest ended without an exit */
 	u64 pv_flushes;     /* flushes of its TLB that other vCPUs left to us while it was preempted */
 	u64 guest_cycles, exit_cycles; /* TSC cycles inside the guest, and outside in handling exits */
-	struct exit_counter exits[VCPU_REASONS];
+	struct exit_counter exits[VCPU_REASONS]; /* by enum vcpu_reason; others do not count */
 };
 
 enum trace_kind {

@@ -13,13 +13,18 @@
 #define ICR_STATUS (1u << 12) /* read-only; Linux writes back what it read */
 
 /* Writable bits of the LVT entries, SDM 3A figure 11-8. */
+#define LVT_BITS 0x107ffu
+#define LVT_TIMER_BITS 0x700ffu
+#define LVT_ERROR_BITS 0x100ffu
+#define LVT_LINT_BITS 0x1a7ffu
+
 static u32 lvt_mask(u32 reg)
 {
 	switch (reg) {
-	case REG_LVT_TIMER: return 0x700ff;
-	case REG_LVT_ERROR: return 0x100ff;
-	case REG_LVT_LINT0: case REG_LVT_LINT1: return 0x1a7ff;
-	default: return 0x107ff;
+	case REG_LVT_TIMER: return LVT_TIMER_BITS;
+	case REG_LVT_ERROR: return LVT_ERROR_BITS;
+	case REG_LVT_LINT0: case REG_LVT_LINT1: return LVT_LINT_BITS;
+	default: return LVT_BITS;
 	}
 }
 
@@ -28,6 +33,10 @@ static u32 lvt_mask(u32 reg)
 	BIT(REG_SVR) | 0xffffffull << REG_ISR | BIT(REG_ESR) | BIT(REG_ICR) | 0xffull << REG_LVT_TIMER | \
 	BIT(REG_DIVIDE))
 #define READABLE (READABLE_X2 | BIT(REG_APR) | BIT(REG_EOI) | BIT(REG_RRD) | BIT(REG_DFR) | BIT(REG_ICR_HIGH))
+
+/* Registers that are as they were stored. */
+#define STORED (BIT(REG_ID) | BIT(REG_VERSION) | BIT(REG_TPR) | BIT(REG_PPR) | BIT(REG_LDR) | BIT(REG_SVR) | \
+	BIT(REG_ESR) | 0x7full << REG_LVT_TIMER)
 
 static u32 reg_read(struct vcpu *v, u32 reg)
 {
@@ -141,18 +150,20 @@ void lapic_write(struct vcpu *v, u32 offset, u32 value)
 
 /* ---- x2APIC ---- */
 
+#define LVT_READ_ONLY (1u << 12 | 1u << 14) /* delivery status, remote IRR: taken, and nothing done */
+
 /* Bits that a register takes in x2APIC mode; 0 for those that cannot be written or only with 0. */
-static u64 x2_mask(u32 reg)
+static const u64 x2_masks[64] = {
+	[REG_TPR] = 0xff, [REG_SELF_IPI] = 0xff, [REG_SVR] = 0x3ff, [REG_ICR] = 0xffffffff00000000 | ICR_BITS | ICR_STATUS,
+	[REG_LVT_TIMER] = LVT_TIMER_BITS | LVT_READ_ONLY,
+	[REG_LVT_TIMER + 1 ... REG_LVT_LINT0 - 1] = LVT_BITS | LVT_READ_ONLY,
+	[REG_LVT_LINT0] = LVT_LINT_BITS | LVT_READ_ONLY, [REG_LVT_LINT1] = LVT_LINT_BITS | LVT_READ_ONLY,
+	[REG_LVT_ERROR] = LVT_ERROR_BITS | LVT_READ_ONLY, [REG_COUNT_INITIAL] = 0xffffffff, [REG_DIVIDE] = 0xb,
+};
+
+static __attribute__((noinline)) u64 x2_read(struct vcpu *v, u32 reg)
 {
-	switch (reg) {
-	case REG_TPR: case REG_SELF_IPI: return 0xff;
-	case REG_SVR: return 0x3ff;
-	case REG_ICR: return 0xffffffff00000000 | ICR_BITS | ICR_STATUS;
-	case REG_LVT_TIMER ... REG_LVT_ERROR: return lvt_mask(reg) | 1u << 12 | 1u << 14; /* status: read-only */
-	case REG_COUNT_INITIAL: return 0xffffffff;
-	case REG_DIVIDE: return 0xb;
-	default: return 0;
-	}
+	return reg_read(v, reg) | (reg == REG_ICR ? (u64)reg_get(v, REG_ICR_HIGH) << 32 : 0);
 }
 
 int lapic_msr_read(struct vcpu *v, u32 msr, u64 *value)
@@ -161,9 +172,7 @@ int lapic_msr_read(struct vcpu *v, u32 msr, u64 *value)
 
 	if (!(v->lapic.base & LAPIC_BASE_X2) || reg >= 64 || !(READABLE_X2 & BIT(reg)))
 		return ERR_INVAL;
-	*value = reg_read(v, reg);
-	if (reg == REG_ICR)
-		*value |= (u64)reg_get(v, REG_ICR_HIGH) << 32;
+	*value = STORED & BIT(reg) ? reg_get(v, reg) : x2_read(v, reg);
 	return 0;
 }
 
@@ -171,7 +180,7 @@ int lapic_msr_write(struct vcpu *v, u32 msr, u64 value)
 {
 	u32 reg = msr - X2APIC_MSR;
 
-	if (!(v->lapic.base & LAPIC_BASE_X2) || reg >= 64 || value & ~x2_mask(reg))
+	if (!(v->lapic.base & LAPIC_BASE_X2) || reg >= 64 || value & ~x2_masks[reg])
 		return ERR_INVAL;
 	if (reg == REG_ICR) {
 		reg_set(v, REG_ICR, (u32)value & ~ICR_STATUS);

@@ -10,6 +10,7 @@
 #include "kernel/abi.h"
 #include "kernel/hyperv.h"
 #include "kernel/lapic.h"
+#include "kernel/lib/insn.h"
 #include "kernel/lib/types.h"
 #include "kernel/timer.h"
 #include "kernel/walk.h"
@@ -89,6 +90,12 @@ struct vcpu {
 		u64 rip, generation;
 		const u16 *code;
 	} seen[VCPU_FETCHES];
+
+	/* Instructions that were decoded last, by what they do.  o */
+	struct vcpu_decoded {
+		struct insn_key key;
+		struct insn insn;
+	} decoded[3];
 
 	struct virt_exit exit;   /* o, the last one */
 

@@ -5,7 +5,6 @@
 #include "kernel/cpuid.h"
 #include "kernel/guest.h"
 #include "kernel/hypercall.h"
-#include "kernel/lib/insn.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/spin.h"
@@ -182,15 +181,27 @@ static enum step exit_io(struct thread *t, struct vcpu *v, struct virt_exit *exi
 	return vcpu_return(t, 0);
 }
 
+enum decoded { DECODED_LAPIC_READ, DECODED_LAPIC_WRITE, DECODED_CR };
+
+/* The instruction whose first n bytes are there (room for 16, aligned by 8); NULL: it is none. */
+static const struct insn *decode(struct vcpu *v, enum decoded which, const u8 *bytes, u32 n, u32 mode)
+{
+	struct vcpu_decoded *d = &v->decoded[which];
+
+	return insn_decode_again(&d->key, &d->insn, bytes, n, insn_mode_of(mode)) ? NULL : &d->insn;
+}
+
 /* The local APIC's page: a plain 32-bit MOV is done here; false: ring 3's emulator does it. */
 static bool lapic_move(struct vcpu *v, const struct virt_exit *exit, u32 offset)
 {
 	const struct vcpu_exit *out = &v->page->exit;
+	const struct insn *insn;
 	struct insn_move move;
-	struct insn insn;
 
 	tell_instruction(v, exit);
-	if (insn_decode(&insn, out->insn, out->insn_len, insn_mode_of(out->mode)) || !insn_plain_move(&insn, &move))
+	insn = decode(v, exit->fault.write ? DECODED_LAPIC_WRITE : DECODED_LAPIC_READ, out->insn, out->insn_len,
+		      out->mode);
+	if (!insn || !insn_plain_move(insn, &move))
 		return false;
 	if (move.size != 4 || offset & 3 || move.store != exit->fault.write)
 		return false;
@@ -198,7 +209,7 @@ static bool lapic_move(struct vcpu *v, const struct virt_exit *exit, u32 offset)
 		lapic_write(v, offset, move.immediate ? (u32)move.value : (u32)v->page->gpr[move.reg]);
 	else
 		v->page->gpr[move.reg] = lapic_read(v, offset);
-	vcpu_advance(v, insn.length);
+	vcpu_advance(v, insn->length);
 	return true;
 }
 
@@ -253,16 +264,17 @@ static enum step stage2_fault(struct thread *t, struct vcpu *v, const struct vir
 /* The register of MOV to a control register, from the instruction: the processor does not tell it. */
 static bool decode_cr(struct vcpu *v, struct virt_exit *exit)
 {
+	const struct insn *insn;
 	struct virt_code code;
-	struct insn insn;
-	u8 bytes[16];
+	u8 bytes[16] __attribute__((aligned(8)));
 	u32 n = vcpu_fetch(v, &code, bytes);
 
-	if (insn_decode(&insn, bytes, n, insn_mode_of(code.mode)) || insn.map != INSN_MAP_0F || insn.opcode != 0x22)
+	insn = decode(v, DECODED_CR, bytes, n, code.mode);
+	if (!insn || insn->map != INSN_MAP_0F || insn->opcode != 0x22)
 		return false;
-	exit->cr.gpr = insn.rm & 15;
-	exit->cr.wide = insn.mode == INSN_64;
-	exit->insn_len = insn.length;
+	exit->cr.gpr = insn->rm & 15;
+	exit->cr.wide = insn->mode == INSN_64;
+	exit->insn_len = insn->length;
 	return true;
 }
 

@@ -15,8 +15,19 @@
 #define SOON_NS 20000 /* long enough for an instruction, short for a delay of an interrupt */
 #define ENTER ((enum step)-1) /* prepare's answer: nothing hinders the entry */
 
+/* Its first time on a processor.  The way to its first entry is no exit's cost. */
+static void begin(struct vcpu *v)
+{
+	v->exited_at = rdtsc();
+	v->last = &v->exits[REASON_COUNT];
+	if (!v->guest->first_insn_clock)
+		v->guest->first_insn_clock = clock_ns();
+}
+
 static void vcpu_load(struct host_cpu *cpu, struct vcpu *v)
 {
+	if (!v->exited_at)
+		begin(v);
 	if (cpu->loaded)
 		virt->leave(cpu->loaded->hw);
 	virt->load(v->hw, v->msrs.tsc_aux);
@@ -303,11 +314,6 @@ static void count_entry(struct vcpu *v, u64 now)
 	u64 cycles = now - v->exited_at;
 
 	v->entered_at = now;
-	if (!v->exited_at) {
-		if (!v->guest->first_insn_clock)
-			v->guest->first_insn_clock = clock_ns();
-		return;
-	}
 	trace(TRACE_EXIT, (u8)(v->last - v->exits), v->guest->id, v->index, v->exited_at, now);
 	v->last->cycles += cycles;
 	v->last->histogram[bucket_of(cycles)]++;

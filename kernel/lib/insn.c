@@ -276,6 +276,20 @@ int insn_decode(struct insn *i, const u8 *bytes, u32 len, enum insn_mode mode)
 	return 0;
 }
 
+/* From a copy: the bytes may be others' to change. */
+int insn_decode_keyed(struct insn_key *k, struct insn *i, const u8 *bytes, u32 len, enum insn_mode mode)
+{
+	const u64 *b = (const u64 *)bytes;
+	int error;
+
+	k->bytes[0] = b[0];
+	k->bytes[1] = b[1];
+	error = insn_decode(i, (const u8 *)k->bytes, len, mode);
+	k->len = error ? 0 : len;
+	k->mode = mode;
+	return error;
+}
+
 int insn_length(const u8 *bytes, u32 len, enum insn_mode mode)
 {
 	struct insn i;

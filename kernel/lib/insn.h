@@ -45,6 +45,26 @@ struct insn {
  * combination of a defined opcode may be accepted: the processor has refused it before anybody asks. */
 int insn_decode(struct insn *i, const u8 *bytes, u32 len, enum insn_mode mode) must_check;
 
+/* What an instruction was decoded from last: code often does the same again. */
+struct insn_key {
+	u64 bytes[2];    /* all 16, whatever the length */
+	u32 len;         /* 0: nothing is remembered */
+	enum insn_mode mode;
+};
+
+/* insn_decode of a copy of the bytes, which k remembers.  bytes: aligned by 8, with room for 16. */
+int insn_decode_keyed(struct insn_key *k, struct insn *i, const u8 *bytes, u32 len, enum insn_mode mode) must_check;
+
+/* The same, where *i is what k was remembered with: nothing to do if the bytes are still these. */
+static inline int insn_decode_again(struct insn_key *k, struct insn *i, const u8 *bytes, u32 len, enum insn_mode mode)
+{
+	const u64 *b = (const u64 *)bytes;
+
+	if (k->bytes[0] == b[0] && k->bytes[1] == b[1] && k->len == len && k->mode == mode && len)
+		return 0;
+	return insn_decode_keyed(k, i, bytes, len, mode);
+}
+
 /* The length alone, or insn_decode's error.  Fast for opcodes without operands such as CPUID, RDMSR, HLT. */
 int insn_length(const u8 *bytes, u32 len, enum insn_mode mode) must_check;
 

@@ -1,13 +1,15 @@
 """Quire beside Linux's KVM with QEMU: the same guests on the same emulated machine, first under one, then the other.
 
 Both run under -icount: a figure is a count of emulated instructions or nanoseconds, the same on every computer.
-(How many guests Quire holds is not measured in time, so that its machine runs as fast as it can.)
+(How many guests Quire holds is not measured in time, so that its machine runs as fast as it can; and IPIs between
+processors are measured in the host's.)
 Arguments choose parts, otherwise all are measured.  docs/bench.md is written from the last figures of each.
 """
 import datetime
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -25,6 +27,7 @@ from .density import GUESTS, answers, fill_host
 from .exits import EXITS, exit_figures
 from .report import Report, Row
 from .sched import over
+from .smp import ipi_figures, ipi_guest
 from .table import OPTIONS
 
 MEASURED = os.path.join(ROOT, "build", "peers.json")
@@ -34,6 +37,7 @@ TENTH = {"cpuid", "rdmsr-intercepted", "hypercall", "x2apic-tpr-read", "x2apic-t
 WRITES = [("write-merged", "write to a page merged with another"),
           ("write-merged-last", "the same, nobody else uses it any more")]
 NO_EXIT = {"cr3-load", "invlpg"}
+IPI_TURNS = 3
 SCANNED = 4  # guests
 FIRST = 2    # passes until a page is known: looked at and hashed, by either
 SETTLE = 30  # seconds of emulated time; the peer's script has its own
@@ -42,13 +46,13 @@ SETTLE = 30  # seconds of emulated time; the peer's script has its own
 class Peer:
     """Linux with KVM on the emulated machine: does `jobs`, one name of tests/bench/peer/init after the other."""
 
-    def __init__(self, *jobs):
+    def __init__(self, *jobs, cpus=1, icount=True):
         self.jobs = jobs
         # The initramfs is Linux's disk, which a real host has beside its RAM: the machine gets that much more.
         memory = MEMORY + (os.path.getsize(INITRAMFS) >> 20) + 1
         kernel = os.path.join(ROOT, "build", "debian", "vmlinuz")
         self.log = os.path.join(LOGS, f"peer-{'-'.join(jobs)}.log")
-        self.emulator = QemuSvm(None, self.log + ".emulator", cpus=1, memory=memory, icount=True, extra=[
+        self.emulator = QemuSvm(None, self.log + ".emulator", cpus=cpus, memory=memory, icount=icount, extra=[
             "-kernel", kernel, "-initrd", INITRAMFS, "-append", f"console=ttyS0 quiet jobs={','.join(jobs)}"])
 
     def run(self, deadline):
@@ -156,6 +160,19 @@ def density(quire, peer):
     peer["density"] = numbers(Peer("density").run(2400), "DENSITY").get("guests")
 
 
+def ipi(quire, peer):
+    """Two emulated processors have no common count of instructions: this is the host's time, by its TSC, which both
+    see; they take turns, and the middle one of each counts."""
+    ours, theirs = [], []
+    for n in range(IPI_TURNS):
+        say(f"IPIs between processors, {n + 1} of {IPI_TURNS}: Quire, KVM")
+        with Machine("bench-ipi-host", ipi_guest()) as m:
+            m.wait_prompt(120)
+            ours.append(ipi_figures(m, [0, 1])["ipi-halted"])
+        theirs.append(numbers(Peer("ipi", cpus=2, icount=False).run(600), "BENCH")["ipi-halted"])
+    quire["ipi"], peer["ipi"] = statistics.median(ours), statistics.median(theirs)
+
+
 def rows(quire, peer):
     """All that both were measured for, as the report's rows."""
     found = []
@@ -164,6 +181,7 @@ def rows(quire, peer):
             limit = None if key in NO_EXIT else 1 / 10 if key in TENTH else 1 / 6
             found.append(Row(what, "instructions", quire[key], peer[key], limit))
     for key, what, unit, theirs, limit in [
+            ("ipi", "IPI to a halted vCPU on another processor, one way", "cycles of the host", "ipi", None),
             ("boot", "Debian's cloud kernel, first instruction to shell", "ms", "boot", 0.7),
             ("overhead", "host memory lost to a guest beyond its RAM", "KiB", "overhead", None),
             ("overhead", "the same beside QEMU's private memory alone", "KiB", "private", 1 / 5),
@@ -223,7 +241,7 @@ def keep(name, part):
     return {name: measured[name] for name in PARTS if name in measured}
 
 
-PARTS = {"exits": exits, "writes": writes, "debian": debian, "scan": scan, "density": density}
+PARTS = {"exits": exits, "writes": writes, "ipi": ipi, "debian": debian, "scan": scan, "density": density}
 
 
 def tell(measured):

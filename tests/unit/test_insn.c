@@ -208,12 +208,38 @@ static void test_random(void **state)
 	}
 }
 
+/* What is remembered is taken for the same bytes, length and mode only, and not after an error. */
+static void test_again(void **state)
+{
+	u8 bytes[16] __attribute__((aligned(8))) = { 0x89, 0x81, 0xb0, 0, 0, 0, 0x90 };
+	struct insn_key key = { 0 };
+	struct insn i;
+
+	assert_int_equal(insn_decode_again(&key, &i, bytes, 15, INSN_64), 0);
+	assert_int_equal(i.length, 6);
+	i.length = 99; /* what is remembered is not decoded again */
+	assert_int_equal(insn_decode_again(&key, &i, bytes, 15, INSN_64), 0);
+	assert_int_equal(i.length, 99);
+	assert_int_equal(insn_decode_again(&key, &i, bytes, 15, INSN_16), 0);
+	assert_int_equal(i.length, 4);
+	bytes[15] = 1;
+	assert_int_equal(insn_decode_again(&key, &i, bytes, 15, INSN_64), 0);
+	assert_int_equal(i.length, 6);
+	for (u32 n = 0; n < 2; n++)
+		assert_int_equal(insn_decode_again(&key, &i, bytes, 5, INSN_64), ERR_FAULT);
+	bytes[0] = 0x06;
+	for (u32 n = 0; n < 2; n++)
+		assert_int_equal(insn_decode_again(&key, &i, bytes, 15, INSN_64), ERR_INVAL);
+	for (u32 n = 0; n < 2; n++)
+		assert_int_equal(insn_decode_again(&key, &i, bytes, 0, INSN_64), ERR_FAULT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lengths), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_operands),
-		cmocka_unit_test(test_plain_move), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_plain_move), cmocka_unit_test(test_random), cmocka_unit_test(test_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,22 @@ static void test_x2apic_faults(void **state)
 	assert_int_equal(value, 0xabcull << 32 | 0x4030);
 }
 
+/* A register that is computed when it is read, beside those that are stored. */
+static void test_x2apic_count(void **state)
+{
+	u64 value;
+
+	start(1, true);
+	assert_int_equal(lapic_msr_write(V(0), MSR(REG_DIVIDE), 0xb), 0);
+	assert_int_equal(lapic_msr_write(V(0), MSR(REG_LVT_TIMER), 0x30), 0);
+	assert_int_equal(lapic_msr_write(V(0), MSR(REG_COUNT_INITIAL), 1000), 0);
+	fake_tsc += 800; /* 2 GHz, the bus has 1 */
+	assert_int_equal(lapic_msr_read(V(0), MSR(REG_COUNT), &value), 0);
+	assert_int_equal(value, 600);
+	assert_int_equal(lapic_msr_read(V(0), MSR(REG_COUNT_INITIAL), &value), 0);
+	assert_int_equal(value, 1000);
+}
+
 static void test_random_writes(void **state)
 {
 	srand(7);
@@ -185,6 +201,7 @@ int main(void)
 		cmocka_unit_test_setup(test_mode_transitions, lapic_setup),
 		cmocka_unit_test_setup(test_mode_state, lapic_setup),
 		cmocka_unit_test_setup(test_x2apic_faults, lapic_setup),
+		cmocka_unit_test_setup(test_x2apic_count, lapic_setup),
 		cmocka_unit_test_setup(test_random_writes, lapic_setup),
 	};
 

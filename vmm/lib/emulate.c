@@ -84,7 +84,7 @@ static int code_decode(struct emulate *e)
 	int r;
 
 	exit->insn_len = MIN(exit->insn_len, INSN_MAX);
-	r = insn_decode(&e->insn, exit->insn, exit->insn_len, code_mode(e));
+	r = insn_decode_again(&e->key, &e->insn, exit->insn, exit->insn_len, code_mode(e));
 	if (r == ERR_FAULT)
 		r = code_fetch(e);
 	if (r == ERR_INVAL) /* another vCPU changed the code meanwhile */

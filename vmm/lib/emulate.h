@@ -36,6 +36,7 @@ struct emulate {
 	void *ctx;
 	struct vcpu_page *page;
 	struct insn insn; /* emulate_run's own from here */
+	struct insn_key key; /* what insn was decoded from */
 	u64 next_rip;
 };
 
