@@ -91,11 +91,11 @@ struct vcpu {
 		const u16 *code;
 	} seen[VCPU_FETCHES];
 
-	/* Instructions that were decoded last, by what they do.  o */
+	/* Instructions that were decoded last, by RIP.  o */
 	struct vcpu_decoded {
 		struct insn_key key;
 		struct insn insn;
-	} decoded[3];
+	} decoded[VCPU_FETCHES];
 
 	struct virt_exit exit;   /* o, the last one */
 

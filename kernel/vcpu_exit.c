@@ -69,7 +69,7 @@ static inline u32 known_length(struct vcpu *v, const struct virt_exit *exit, u16
 
 /* The same, decoded if need be.  0: it cannot be fetched, since another vCPU changed the code or memory is short: then
  * nothing may have been done for it, and it is executed again as it is now. */
-static u32 length_of(struct vcpu *v, const struct virt_exit *exit, u16 opcode)
+static inline __attribute__((always_inline)) u32 length_of(struct vcpu *v, const struct virt_exit *exit, u16 opcode)
 {
 	u32 length = known_length(v, exit, opcode);
 
@@ -113,25 +113,28 @@ static enum step exit_cpuid(struct thread *t, struct vcpu *v, struct virt_exit *
 	return STEP_AGAIN;
 }
 
+/* (What must outlive a call is read from v again: fewer registers are to be saved.) */
 static enum step exit_msr_read(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
-	u64 *gpr = v->page->gpr, value;
 	u32 length = length_of(v, exit, OPCODE_RDMSR);
+	u64 *gpr, value;
 
 	if (!length)
 		return STEP_AGAIN;
-	if (msr_guest_read(v, (u32)gpr[GPR_RCX], &value))
+	v->exit.insn_len = (u8)length;
+	if (msr_guest_read(v, (u32)v->page->gpr[GPR_RCX], &value))
 		return fault(v, VECTOR_GP);
+	gpr = v->page->gpr;
 	gpr[GPR_RAX] = (u32)value;
 	gpr[GPR_RDX] = value >> 32;
-	vcpu_advance(v, length);
+	vcpu_advance(v, v->exit.insn_len);
 	return STEP_AGAIN;
 }
 
 /* What was written to the local APIC may have ended a level-triggered interrupt: the IOAPIC's, in ring 3. */
 static enum step tell_eoi(struct thread *t, struct vcpu *v)
 {
-	int vector = v->lapic.eoi_words ? lapic_take_eoi(v) : -1;
+	int vector = lapic_take_eoi(v);
 
 	if (vector < 0)
 		return STEP_AGAIN;
@@ -142,15 +145,16 @@ static enum step tell_eoi(struct thread *t, struct vcpu *v)
 
 static enum step exit_msr_write(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
-	u64 *gpr = v->page->gpr;
 	u32 length = length_of(v, exit, OPCODE_WRMSR);
+	const u64 *gpr = v->page->gpr;
 
 	if (!length)
 		return STEP_AGAIN;
+	v->exit.insn_len = (u8)length;
 	if (msr_guest_write(v, (u32)gpr[GPR_RCX], (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32))
 		return fault(v, VECTOR_GP);
-	vcpu_advance(v, length);
-	return tell_eoi(t, v);
+	vcpu_advance(v, v->exit.insn_len);
+	return v->lapic.eoi_words ? tell_eoi(v->thread, v) : STEP_AGAIN;
 }
 
 /* Memory is coherent: nothing is to be written back. */
@@ -181,12 +185,10 @@ static enum step exit_io(struct thread *t, struct vcpu *v, struct virt_exit *exi
 	return vcpu_return(t, 0);
 }
 
-enum decoded { DECODED_LAPIC_READ, DECODED_LAPIC_WRITE, DECODED_CR };
-
-/* The instruction whose first n bytes are there (room for 16, aligned by 8); NULL: it is none. */
-static const struct insn *decode(struct vcpu *v, enum decoded which, const u8 *bytes, u32 n, u32 mode)
+/* The instruction at RIP, whose first n bytes are there (room for 16, aligned by 8); NULL: it is none. */
+static const struct insn *decode(struct vcpu *v, const u8 *bytes, u32 n, u32 mode)
 {
-	struct vcpu_decoded *d = &v->decoded[which];
+	struct vcpu_decoded *d = &v->decoded[v->page->rip & (VCPU_FETCHES - 1)];
 
 	return insn_decode_again(&d->key, &d->insn, bytes, n, insn_mode_of(mode)) ? NULL : &d->insn;
 }
@@ -199,8 +201,7 @@ static bool lapic_move(struct vcpu *v, const struct virt_exit *exit, u32 offset)
 	struct insn_move move;
 
 	tell_instruction(v, exit);
-	insn = decode(v, exit->fault.write ? DECODED_LAPIC_WRITE : DECODED_LAPIC_READ, out->insn, out->insn_len,
-		      out->mode);
+	insn = decode(v, out->insn, out->insn_len, out->mode);
 	if (!insn || !insn_plain_move(insn, &move))
 		return false;
 	if (move.size != 4 || offset & 3 || move.store != exit->fault.write)
@@ -269,7 +270,7 @@ static bool decode_cr(struct vcpu *v, struct virt_exit *exit)
 	u8 bytes[16] __attribute__((aligned(8)));
 	u32 n = vcpu_fetch(v, &code, bytes);
 
-	insn = decode(v, DECODED_CR, bytes, n, code.mode);
+	insn = decode(v, bytes, n, code.mode);
 	if (!insn || insn->map != INSN_MAP_0F || insn->opcode != 0x22)
 		return false;
 	exit->cr.gpr = insn->rm & 15;
@@ -364,7 +365,7 @@ static enum step exit_stage2(struct thread *t, struct vcpu *v, struct virt_exit 
 {
 	enum step s = stage2_fault(t, v, exit);
 
-	return s == STEP_AGAIN ? tell_eoi(t, v) : s;
+	return s == STEP_AGAIN && v->lapic.eoi_words ? tell_eoi(t, v) : s;
 }
 
 static enum step exit_interrupt(struct thread *t, struct vcpu *v, struct virt_exit *exit)

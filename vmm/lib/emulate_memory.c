@@ -262,13 +262,13 @@ void emulate_memory_init(struct emulate_memory *m, u32 vcpu, struct vcpu_page *p
 	m->page = page;
 	m->bus = bus;
 	m->machine = machine;
+	for (u32 i = 0; i < EMULATE_KEPT; i++)
+		m->emulate[i] = (struct emulate){ .ops = &memory_ops, .ctx = m, .page = page };
 }
 
 int emulate_memory_run(struct emulate_memory *m)
 {
-	struct emulate e = { .ops = &memory_ops, .ctx = m, .page = m->page };
-
 	m->have_state = false;
 	m->translation_count = 0;
-	return emulate_run(&e);
+	return emulate_run(&m->emulate[m->page->rip & (EMULATE_KEPT - 1)]);
 }

@@ -4,7 +4,7 @@
 #ifndef VMM_LIB_EMULATE_MEMORY_H
 #define VMM_LIB_EMULATE_MEMORY_H
 
-#include "kernel/abi.h"
+#include "vmm/lib/emulate.h"
 
 /* The machine, as instructions see it.  Device memory is accessed in naturally aligned 1, 2, 4 or 8 bytes. */
 struct emulate_bus {
@@ -15,12 +15,14 @@ struct emulate_bus {
 };
 
 #define EMULATE_TRANSLATIONS 4
+#define EMULATE_KEPT 8 /* a power of two */
 
 struct emulate_memory {
 	u32 vcpu;
 	struct vcpu_page *page;
 	const struct emulate_bus *bus;
 	void *machine;
+	struct emulate emulate[EMULATE_KEPT]; /* by RIP: what was decoded last is kept */
 	/* of the instruction that is being executed */
 	bool have_state;
 	u32 translation_count;
