@@ -19,8 +19,13 @@ get() {
 		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt" "$@" >>"$apt/log" 2>&1
 }
 
-get update || true # some sources of packages have no sources; if those of lz4 are missing, that is seen now:
-(cd "$apt/got" && get --download-only source lz4 && tar -xf lz4_*.orig.tar.* --strip-components=2 --wildcards \
-	'*/lib/lz4.c' '*/lib/lz4.h') ||
+# Some sources of packages have no sources, so that an update is not a failure by itself; a server may be busy.
+fetch() {
+	get update || true
+	(cd "$apt/got" && get --download-only source lz4 && tar -xf lz4_*.orig.tar.* --strip-components=2 --wildcards \
+		'*/lib/lz4.c' '*/lib/lz4.h')
+}
+
+fetch || { sleep 2 && fetch; } || { sleep 10 && fetch; } ||
 	{ echo "lz4.sh: cannot get the source package lz4: $(grep '^E:' "$apt/log" | tail -n 1)" >&2; exit 1; }
 mv "$apt/got/lz4.h" "$apt/got/lz4.c" "$out/"
