@@ -10,6 +10,7 @@
 
 #include "kernel/abi_host.h"
 #include "kernel/abi_merge.h"
+#include "kernel/abi_trace.h"
 #include "kernel/lib/error.h"
 #include "kernel/lib/shares.h"
 #include "kernel/lib/types.h"
@@ -58,6 +59,9 @@ enum syscall {
 	SYS_MEMORY_TARGET, /* () how many bytes of its RAM the guest should have (EVENT_MEMORY: it changed) */
 	SYS_MEMORY_STATS,  /* (const struct memory_stats *) what the guest says of its memory, for the monitor */
 	SYS_GUEST_DISCARD, /* (gpa, len) page aligned RAM, whose frames the host gets back: it reads as zeroes */
+	SYS_VCPU_TARGET,   /* () how many vCPUs the guest should have, the first ones (EVENT_VCPUS: asked for anew) */
+	SYS_VCPU_PRESENT,  /* (index, present) plugs a vCPU in, or out: then it is as at power on, and no interrupt
+	                    * finds it.  At first there is vCPU 0 alone, which stays */
 
 	/* the monitor */
 	SYS_HOST_INFO = 64, /* (struct host_info *) */
@@ -106,6 +110,7 @@ enum event {
 	EVENT_LOG = 1 << 7,          /* monitor: the log has new lines */
 	EVENT_SELF = 1 << 8,         /* another thread of the process called SYS_EVENT_RAISE */
 	EVENT_MEMORY = 1 << 9,       /* machine: SYS_MEMORY_TARGET's answer changed */
+	EVENT_VCPUS = 1 << 10,       /* machine: the operator asks for SYS_VCPU_TARGET's number of vCPUs */
 };
 
 enum access_bits { ACCESS_READ = 0, ACCESS_WRITE = 1 << 0, ACCESS_FETCH = 1 << 1, ACCESS_USER = 1 << 2 };
@@ -132,7 +137,7 @@ struct machine_info {
 	u32 id;
 	char name[NAME_MAX];
 	u64 memory;       /* bytes of RAM */
-	u32 vcpu_count;
+	u32 vcpu_count;   /* that it can have */
 	u32 restored;     /* 1: SYS_STATE_LOAD has the devices' state, guest memory and vCPUs are as they were */
 	u32 hook;         /* enum test_hook */
 	u64 vcpu_pages;   /* address in the process of vcpu_count consecutive struct vcpu_page */
@@ -273,6 +278,7 @@ enum guest_control {
 	CONTROL_HOOK,     /* argument: enum test_hook */
 	CONTROL_REPLACE,  /* serialise the devices and replace the machine process */
 	CONTROL_MEMORY,   /* argument: bytes that it should have (struct guest_memory), 0: all; any state */
+	CONTROL_VCPUS,    /* argument: how many vCPUs it should have, 1 to VCPU_MAX; any state */
 };
 
 enum host_power { POWER_OFF, POWER_REBOOT };
@@ -287,7 +293,8 @@ enum hyperv_mode { HYPERV_OFF, HYPERV_ON, HYPERV_ONLY };
 
 struct guest_params {
 	u64 memory;     /* bytes, a multiple of 4 KiB */
-	u32 vcpu_count;
+	u32 vcpu_count; /* there when it starts, if the operator asked for no other number */
+	u32 vcpu_max;   /* the most that it can have, VCPU_MAX at most; 0: vcpu_count */
 	u32 weight;     /* WEIGHT_MIN to WEIGHT_MAX */
 	u32 cap;        /* percent of a CPU for all vCPUs together, 0 to CAP_MAX; 0: none */
 	u32 dedicated;  /* 1: each vCPU has a host CPU of its own */
@@ -381,7 +388,9 @@ struct guest_info {
 	char stop_text[96]; /* why, in one line */
 	u32 starts;         /* how often it was started */
 	u32 starved;        /* 1: it waits for memory */
-	u32 vcpu_count;
+	u32 vcpu_count;     /* that it can have in this run */
+	u32 vcpus_present;  /* of them, those that are there */
+	u32 vcpus_wanted;   /* how many should be; while it is off what the operator asked for last, 0: nothing */
 	u32 weight;
 	u32 cap;
 	u32 dedicated;
@@ -406,6 +415,7 @@ enum vcpu_run_state {
 	VCPU_HALTED,
 	VCPU_WAITING, /* for its machine process or paused */
 	VCPU_WAIT_SIPI,
+	VCPU_ABSENT,  /* not plugged in */
 };
 
 /* Exits are counted by reason: neutral names in vcpu_reason_name's order. */
@@ -443,22 +453,6 @@ struct vcpu_info {
 	struct exit_counter exits[VCPU_REASONS]; /* by enum vcpu_reason; others do not count */
 };
 
-enum trace_kind {
-	TRACE_RUN,    /* a thread had the CPU; detail: 1 if it could have gone on */
-	TRACE_EXIT,   /* a vCPU was out of the guest; detail: enum vcpu_reason */
-	TRACE_INJECT, /* a vCPU was given an event at its entry; detail: its vector; takes no time */
-	TRACE_KINDS,
-};
-
-#define TRACE_NO_VCPU 0xffff
-
-struct trace_record {
-	u64 tsc;    /* host TSC at its beginning */
-	u64 cycles; /* how long it took */
-	u32 guest;  /* number, 0: the monitor or kernel work */
-	u16 vcpu;   /* index, TRACE_NO_VCPU: another thread */
-	u8 kind;    /* enum trace_kind */
-	u8 detail;
 };
 
 _Static_assert(sizeof(struct vcpu_page) == PAGE_SIZE, "a vCPU's page");

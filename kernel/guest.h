@@ -51,7 +51,9 @@ struct guest {
 	struct gmem gmem;
 	struct ledger_account account; /* the ledger's */
 	struct vcpu **vcpus;       /* c while it is not OFF */
-	u32 vcpu_count;            /* c while it is not OFF */
+	u32 vcpu_count;            /* c while it is not OFF: those that it can have */
+	u64 present;               /* a: of them, those that are plugged in */
+	u32 vcpu_wish;             /* g: how many the operator wants it to have, 0: params.vcpu_count */
 	u64 tsc_offset;            /* c while it is not OFF: all vCPUs' TSC begin with it */
 	struct hyperv_guest hyperv;
 	u32 hold;                  /* a: enum guest_hold */
@@ -109,6 +111,15 @@ void guest_process_gone(struct guest *g, struct process *p);
 
 /* A vCPU thread waits because of hold; the last one tells who waits for that. */
 void guest_parked(struct guest *g);
+
+/* ---- which of its vCPUs are there (guest_vcpus.c) ---- */
+
+/* The operator's wish, kept from run to run: 1 to VCPU_MAX, else ERR_INVAL.  The guest is asked each time. */
+int guest_set_vcpu_wish(struct guest *g, u64 count) must_check;
+u32 guest_vcpu_target(struct guest *g); /* what it should have, of those that it can */
+
+/* ERR_INVAL: there is no such vCPU, or vCPU 0 should go. */
+int guest_set_present(struct guest *g, u64 index, bool present) must_check;
 
 /* ---- how much of its memory it should have (guest_memory.c) ---- */
 

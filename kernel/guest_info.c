@@ -56,9 +56,14 @@ void guest_info(struct guest *g, struct guest_info *info)
 	info->memory_min = g->params.memory_min;
 	info->memory_max = g->params.memory_max;
 	info->memory_shares = g->params.memory_shares;
+	info->vcpus_wanted = g->vcpu_wish;
 	spin_unlock(&g->lock);
 	is_there = info->state != GUEST_OFF && info->state != GUEST_DYING;
 	info->vcpu_count = g->vcpu_count;
+	for (u32 i = 0; is_there && i < g->vcpu_count; i++)
+		info->vcpus_present += guest_vcpu(g, i) != NULL;
+	if (is_there)
+		info->vcpus_wanted = guest_vcpu_target(g);
 	info->memory_used = (g->gmem.private_pages + g->gmem.store.frames) * PAGE_SIZE;
 	info->memory_shared = g->gmem.shared_pages * PAGE_SIZE;
 	info->overhead = guest_overhead(g);
@@ -72,6 +77,8 @@ void guest_info(struct guest *g, struct guest_info *info)
 
 static u32 run_state(const struct vcpu *v, const struct thread *t)
 {
+	if (!guest_vcpu(v->guest, v->index))
+		return VCPU_ABSENT;
 	if (v->activity == ACTIVITY_WAIT_SIPI)
 		return VCPU_WAIT_SIPI;
 	if (!t)

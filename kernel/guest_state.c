@@ -32,6 +32,7 @@ static void free_vcpus(struct guest *g)
 	heap_free(g->vcpus, VCPU_MAX * sizeof(g->vcpus[0]));
 	g->vcpus = NULL;
 	g->vcpu_count = 0;
+	g->present = 0;
 }
 
 static int make_vcpus(struct guest *g, u32 count)
@@ -45,6 +46,7 @@ static int make_vcpus(struct guest *g, u32 count)
 			return ERR_NOMEM;
 		g->vcpu_count++;
 	}
+	g->present = 1;
 	return 0;
 }
 
@@ -75,7 +77,7 @@ static int build(struct guest *g, const struct guest_params *params, struct proc
 	int error = gmem_init(&g->gmem, virt->stage2, params->memory, &g->account, g->node, vcpu_shootdown);
 
 	if (!error)
-		error = make_vcpus(g, params->vcpu_count);
+		error = make_vcpus(g, MAX(params->vcpu_count, params->vcpu_max));
 	if (!error) {
 		*process = make_process(g);
 		error = *process ? 0 : ERR_NOMEM;
@@ -88,7 +90,7 @@ static int build(struct guest *g, const struct guest_params *params, struct proc
 static bool params_valid(const struct guest_params *p)
 {
 	return p->memory >= MIB && !(p->memory & ~PAGE_MASK) && p->memory < GMEM_TOP / 2 && p->vcpu_count &&
-	       p->vcpu_count <= VCPU_MAX && p->weight >= WEIGHT_MIN && p->weight <= WEIGHT_MAX &&
+	       p->vcpu_count <= VCPU_MAX && p->vcpu_max <= VCPU_MAX && p->weight >= WEIGHT_MIN && p->weight <= WEIGHT_MAX &&
 	       p->cap <= CAP_MAX && p->hyperv <= HYPERV_ONLY && guest_memory_valid(p);
 }
 

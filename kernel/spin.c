@@ -16,9 +16,9 @@ void spin_yield(struct vcpu *v)
 
 	for (u32 i = 1; i <= count; i++) {
 		struct vcpu *other = guest_vcpu(v->guest, (v->yielded_to + i) % count);
-		struct thread *t = __atomic_load_n(&other->thread, __ATOMIC_SEQ_CST);
+		struct thread *t = other ? __atomic_load_n(&other->thread, __ATOMIC_SEQ_CST) : NULL;
 
-		if (other == v || other->last == &other->exits[REASON_PAUSE] || !was_preempted(t) || !thread_boost(t))
+		if (!other || other == v || other->last == &other->exits[REASON_PAUSE] || !was_preempted(t) || !thread_boost(t))
 			continue;
 		v->yielded_to = other->index;
 		v->directed++;

@@ -39,6 +39,8 @@ const struct syscall_entry syscall_table[SYSCALL_COUNT] = {
 	MACHINE(SYS_MEMORY_TARGET, memory_target),
 	MACHINE(SYS_MEMORY_STATS, memory_stats),
 	MACHINE(SYS_GUEST_DISCARD, guest_discard),
+	MACHINE(SYS_VCPU_TARGET, vcpu_target),
+	MACHINE(SYS_VCPU_PRESENT, vcpu_present),
 
 	MONITOR(SYS_HOST_INFO, host_info),
 	MONITOR(SYS_CPU_INFO, cpu_info),

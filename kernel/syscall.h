@@ -65,6 +65,8 @@ SYSCALL_HANDLER(state_load);
 SYSCALL_HANDLER(memory_target);
 SYSCALL_HANDLER(memory_stats);
 SYSCALL_HANDLER(guest_discard);
+SYSCALL_HANDLER(vcpu_target);
+SYSCALL_HANDLER(vcpu_present);
 SYSCALL_HANDLER(host_info);
 SYSCALL_HANDLER(cpu_info);
 SYSCALL_HANDLER(config_read);

@@ -299,3 +299,13 @@ SYSCALL_HANDLER(memory_stats)
 	guest_set_memory_stats(t->process->guest, &stats);
 	return 0;
 }
+
+SYSCALL_HANDLER(vcpu_target)
+{
+	return guest_vcpu_target(t->process->guest);
+}
+
+SYSCALL_HANDLER(vcpu_present)
+{
+	return guest_set_present(t->process->guest, a[0], a[1] != 0);
+}

@@ -178,6 +178,7 @@ static int control(struct guest *g, u64 what, u64 argument)
 	case CONTROL_MEMORY:
 		guest_set_memory_wish(g, argument);
 		return 0;
+	case CONTROL_VCPUS: return guest_set_vcpu_wish(g, argument);
 	}
 	return ERR_INVAL;
 }

@@ -23,7 +23,7 @@ static void synthetic_expired(struct timer *t)
 #define SHOW_NS 1000000 /* a thread that is not scheduled has left its state behind; no reason to wait longer */
 
 /* Power-on and INIT state: APM 2 §14.1.3. */
-static void reset_registers(struct vcpu *v)
+static void reset_registers(struct vcpu *v, bool power_on)
 {
 	static const struct vcpu_segment data = { .limit = 0xffff, .attr = 0x93 };
 	struct vcpu_state s = { .cr0 = CR0_ET | CR0_NW | CR0_CD, .dr6 = 0xffff0ff0, .dr7 = 0x400, .xcr0 = 1 };
@@ -34,12 +34,25 @@ static void reset_registers(struct vcpu *v)
 	s.seg[SEG_LDTR] = (struct vcpu_segment){ .limit = 0xffff, .attr = 0x82 };
 	s.seg[SEG_TR] = (struct vcpu_segment){ .limit = 0xffff, .attr = 0x8b };
 	s.gdtr.limit = s.idtr.limit = 0xffff;
-	virt->set(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL | VIRT_DEBUG);
+	virt->set(v->hw, &s, VIRT_SEGMENTS | VIRT_CONTROL | VIRT_DEBUG | (power_on ? VIRT_XCR0 : 0));
+	vcpu_flush(v);
 	memset(v->page->gpr, 0, sizeof(v->page->gpr));
 	v->page->rip = 0xfff0;
 	v->page->rflags = RFLAGS_FIXED;
 	v->event.valid = false;
 	v->nmi_pending = v->unhalted = false;
+}
+
+void vcpu_power_on(struct vcpu *v)
+{
+	reset_registers(v, true);
+	msr_reset(v);
+	lapic_reset(v, true);
+	hyperv_reset(v);
+	v->activity = v->index ? ACTIVITY_WAIT_SIPI : ACTIVITY_RUN;
+	v->steal_marked = v->steal_due = false;
+	v->tsc_offset = v->guest->tsc_offset;
+	virt->set_tsc_offset(v->hw, v->tsc_offset);
 }
 
 struct vcpu *vcpu_create(struct guest *g, u32 index)
@@ -53,7 +66,6 @@ struct vcpu *vcpu_create(struct guest *g, u32 index)
 		v->seen[i].code = &no_code;
 	v->guest = g;
 	v->index = index;
-	v->generation = UINT64_MAX;
 	v->timer.expired = timer_expired;
 	v->synthetic.expired = synthetic_expired;
 	v->page = hpa_pointer(frame_alloc_zero(0, FRAME_PROCESS));
@@ -61,13 +73,7 @@ struct vcpu *vcpu_create(struct guest *g, u32 index)
 		vcpu_put(v);
 		return NULL;
 	}
-	reset_registers(v);
-	msr_reset(v);
-	lapic_reset(v, true);
-	hyperv_reset(v);
-	v->activity = index ? ACTIVITY_WAIT_SIPI : ACTIVITY_RUN;
-	v->tsc_offset = g->tsc_offset;
-	virt->set_tsc_offset(v->hw, v->tsc_offset);
+	vcpu_power_on(v);
 	return v;
 }
 
@@ -85,7 +91,7 @@ void vcpu_put(struct vcpu *v)
 
 void vcpu_init_reset(struct vcpu *v)
 {
-	reset_registers(v);
+	reset_registers(v, false);
 	lapic_reset(v, false);
 	hyperv_reset(v);
 	v->activity = v->index ? ACTIVITY_WAIT_SIPI : ACTIVITY_RUN;
@@ -95,7 +101,7 @@ void vcpu_startup(struct vcpu *v, u8 vector)
 {
 	struct vcpu_state s;
 
-	if (v->activity != ACTIVITY_WAIT_SIPI)
+	if (v->activity != ACTIVITY_WAIT_SIPI || !guest_vcpu(v->guest, v->index))
 		return;
 	virt->get(v->hw, &s, VIRT_SEGMENTS);
 	s.seg[SEG_CS].selector = (u16)(vector << 8);
@@ -359,7 +365,8 @@ void vcpu_synthetic_arm(struct vcpu *v, u64 host_tsc)
 
 struct vcpu *guest_vcpu(struct guest *g, u32 index)
 {
-	return index < g->vcpu_count ? g->vcpus[index] : NULL;
+	_Static_assert(VCPU_MAX <= 64, "bits of present");
+	return index < VCPU_MAX && __atomic_load_n(&g->present, __ATOMIC_ACQUIRE) >> index & 1 ? g->vcpus[index] : NULL;
 }
 
 u32 guest_vcpu_count(const struct guest *g)

@@ -33,6 +33,7 @@ enum vcpu_request {
 	REQUEST_UNHALT = 1 << 10, /* another vCPU ends its HLT, this or the next */
 	REQUEST_SYNTHETIC = 1 << 11, /* a deadline of its Hyper-V timers passed */
 	REQUEST_FLUSH = 1 << 12, /* its next entry forgets all cached translations */
+	REQUEST_UNPLUG = 1 << 13, /* it was plugged out: power-on state */
 };
 
 #define VCPU_FETCHES 8 /* a power of two */
@@ -143,7 +144,8 @@ void vcpu_show_state(struct vcpu *v, struct vcpu_state *state);
 /* May the guest have this XCR0?  The processor faults on any other, in ring 0 too. */
 bool vcpu_xcr0_valid(const struct vcpu *v, u64 value);
 
-/* INIT, and the start-up IPI after it. */
+/* Power on, INIT, and the start-up IPI after them, which nobody takes who is not plugged in. */
+void vcpu_power_on(struct vcpu *v);
 void vcpu_init_reset(struct vcpu *v);
 void vcpu_startup(struct vcpu *v, u8 vector);
 
@@ -213,7 +215,7 @@ u64 vcpu_xcr0(const struct vcpu *v);
 void vcpu_move_tsc(struct vcpu *v, u64 delta);           /* the guest's TSC is ahead by delta from now on */
 void vcpu_timer_arm(struct vcpu *v, u64 host_tsc);       /* REQUEST_TIMER at that host TSC, UINT64_MAX: never */
 void vcpu_synthetic_arm(struct vcpu *v, u64 host_tsc);   /* REQUEST_SYNTHETIC, the same */
-struct vcpu *guest_vcpu(struct guest *g, u32 index);     /* NULL beyond the last */
+struct vcpu *guest_vcpu(struct guest *g, u32 index);     /* NULL if it is not plugged in */
 u32 guest_vcpu_count(const struct guest *g);
 void vcpu_request(struct vcpu *v, u32 requests);         /* sets bits, wakes or kicks it */
 int guest_phys_write(struct guest *g, gpa_t gpa, const void *from, size_t len); /* 0 or ERR_FAULT */

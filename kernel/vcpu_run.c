@@ -119,6 +119,8 @@ static void take_requests(struct vcpu *v)
 {
 	u32 requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
 
+	if (requests & REQUEST_UNPLUG)
+		vcpu_power_on(v);
 	if (requests & REQUEST_INIT)
 		vcpu_init_reset(v);
 	if (requests & REQUEST_SIPI)

@@ -15,6 +15,7 @@ struct machine *fake_machine(void)
 	memset(&machine, 0, sizeof(machine));
 	memset(&fake, 0, sizeof(fake));
 	fake.rescheduled = NEVER;
+	fake.vcpus = 1;
 	fake.message_result = 1;
 	random_state = 88172645463325252ull;
 	return &machine;
@@ -52,6 +53,24 @@ s64 sys_console_write(const void *buf, u64 len)
 		fake.console_len += (u32)len;
 	}
 	return (s64)len;
+}
+
+u32 sys_vcpu_target(void)
+{
+	return fake.vcpu_target;
+}
+
+int sys_vcpu_present(u32 index, bool present)
+{
+	if (index >= machine.info.vcpu_count || (!index && !present))
+		return ERR_INVAL;
+	fake.vcpus = present ? fake.vcpus | BIT(index) : fake.vcpus & ~BIT(index);
+	return 0;
+}
+
+void sys_log(enum log_level level, const char *format, ...)
+{
+	fake.log_lines++;
 }
 
 u64 machine_now(const struct machine *m)

@@ -27,6 +27,9 @@ struct fake {
 	int message_result;    /* what sys_guest_msi answers */
 	char console[256];
 	u32 console_len;
+	u64 vcpus;             /* which are plugged in, as the kernel was told */
+	u32 vcpu_target;       /* what sys_vcpu_target answers */
+	u32 log_lines;
 	enum stop_reason stopped;
 	jmp_buf stop;
 };

@@ -54,7 +54,7 @@ struct fake_guest *fake_add(const char *name, const char *definition, u32 state)
 	g = fake_guest(name);
 	g->info.state = state;
 	g->info.starts = state != GUEST_OFF;
-	g->info.vcpu_count = 2;
+	g->info.vcpu_count = g->info.vcpus_present = g->info.vcpus_wanted = 2;
 	g->info.memory = 64 * MIB;
 	return g;
 }
@@ -330,7 +330,7 @@ int sys_guest_control(u32 id, enum guest_control what, u64 argument)
 		return ERR_NOENT;
 	if (fake.control_error)
 		return fake.control_error;
-	if (what != CONTROL_MEMORY && (g->info.state == GUEST_OFF || g->info.state == GUEST_DYING))
+	if (what != CONTROL_MEMORY && what != CONTROL_VCPUS && (g->info.state == GUEST_OFF || g->info.state == GUEST_DYING))
 		return ERR_STATE;
 	switch (what) {
 	case CONTROL_PAUSE:

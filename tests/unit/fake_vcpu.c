@@ -42,7 +42,11 @@ void vcpu_move_tsc(struct vcpu *v, u64 delta) { v->tsc_offset += delta; }
 void vcpu_timer_arm(struct vcpu *v, u64 host_tsc) { v->guest->armed[v->index] = host_tsc; }
 void vcpu_synthetic_arm(struct vcpu *v, u64 host_tsc) { v->guest->synthetic[v->index] = host_tsc; }
 struct hyperv_guest *guest_hyperv(struct guest *g) { return g->hyperv.mode ? &g->hyperv : NULL; }
-struct vcpu *guest_vcpu(struct guest *g, u32 index) { return index < g->count ? &g->vcpus[index] : NULL; }
+struct vcpu *guest_vcpu(struct guest *g, u32 index)
+{
+	return index < g->count && !(g->absent >> index & 1) ? &g->vcpus[index] : NULL;
+}
+
 u32 guest_vcpu_count(const struct guest *g) { return g->count; }
 
 void vcpu_flush_other(struct vcpu *v) { v->requests |= REQUEST_FLUSH; }

@@ -10,6 +10,7 @@
 
 struct guest {
 	u32 count;
+	u64 absent;              /* those that are not plugged in */
 	struct vcpu vcpus[VCPU_MAX];
 	u64 armed[VCPU_MAX];     /* host TSC of each vCPU's timer */
 	u64 synthetic[VCPU_MAX]; /* and of its Hyper-V timers */

@@ -1,4 +1,5 @@
-/* The ACPI tables as a guest finds them: from the RSDP on, every checksum and address.
+/* The ACPI tables as a guest finds them: from the RSDP on, every checksum and address; the SSDT is the one that make
+ * has built, and iasl understands what is left of it.
  * links: vmm/machine/acpi.c kernel/lib/string.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,8 +17,27 @@
 #define BASE 0xe0000
 
 static u8 buf[ACPI_MAX];
-static u8 dsdt[500];
+static u8 dsdt[500], ssdt[ACPI_MAX];
+static struct acpi_parts parts = { .dsdt = dsdt, .ssdt = ssdt };
 static s64 len;
+
+static void read_ssdt(void)
+{
+	FILE *f = fopen("build/u/vmm/machine/ssdt.aml", "rb");
+	size_t size;
+
+	assert_non_null(f);
+	size = fread(ssdt, 1, sizeof(ssdt), f);
+	fclose(f);
+	assert_int_equal(size, ((struct acpi_header *)ssdt)->length);
+}
+
+static s64 build_for(u32 vcpu_count, u64 present)
+{
+	parts.vcpu_count = vcpu_count;
+	parts.present = present;
+	return acpi_build(&parts, BASE, buf, sizeof(buf));
+}
 
 static int build(void **state)
 {
@@ -25,7 +45,8 @@ static int build(void **state)
 
 	memset(dsdt, 0x5a, sizeof(dsdt));
 	memcpy(dsdt, &h, sizeof(h));
-	len = acpi_build(3, dsdt, sizeof(dsdt), BASE, buf, sizeof(buf));
+	read_ssdt();
+	len = build_for(3, 5);
 	return 0;
 }
 
@@ -57,7 +78,8 @@ static void *checked(u64 address, const char *signature)
 	return h;
 }
 
-static u64 entry(const char *signature)
+/* 0: there is none. */
+static u64 find(const char *signature)
 {
 	struct acpi_rsdp *rsdp = (void *)buf;
 	struct acpi_header *xsdt = checked(rsdp->xsdt, "XSDT");
@@ -69,8 +91,16 @@ static u64 entry(const char *signature)
 		if (memcmp(buf + (address - BASE), signature, 4) == 0)
 			return address;
 	}
-	fail_msg("no %s", signature);
 	return 0;
+}
+
+static u64 entry(const char *signature)
+{
+	u64 address = find(signature);
+
+	if (!address)
+		fail_msg("no %s", signature);
+	return address;
 }
 
 static void test_roots(void **state)
@@ -108,6 +138,9 @@ static void test_fadt(void **state)
 	assert_int_equal(f->pm1a_event, 0x600);
 	assert_int_equal(f->x_pm1a_control.address, 0x604);
 	assert_int_equal(f->pm_timer, 0x608);
+	assert_int_equal(f->gpe0, 0x60c);
+	assert_int_equal(f->gpe0_len, 2);
+	assert_int_equal(f->x_gpe0.address, 0x60c);
 	assert_int_equal(f->reset.address, 0xcf9);
 	assert_int_equal(f->reset_value, 6);
 	assert_true(f->flags & BIT(10));  /* RESET_REG_SUP */
@@ -124,8 +157,10 @@ static void test_madt(void **state)
 	assert_int_equal(madt->lapic_address, LAPIC_BASE);
 	while (at < end) {
 		assert_true(at[1] >= 2 && at + at[1] <= end && at[0] < 16);
-		if (at[0] == 0)
+		if (at[0] == 0) {
 			assert_int_equal(at[3], count[0]);
+			assert_int_equal(at[4], count[0] == 1 ? 2 : 1); /* online capable, or enabled */
+		}
 		if (at[0] == 2 && at[3] == 0)
 			assert_int_equal(at[4], 2);
 		if (at[0] == 2 && at[3] == 9)
@@ -152,16 +187,49 @@ static void test_hpet_and_mcfg(void **state)
 
 static void test_sizes(void **state)
 {
-	s64 needed;
+	s64 needed = build_for(VCPU_MAX, 1);
 
-	assert_true(acpi_build(VCPU_MAX, dsdt, sizeof(dsdt), BASE, buf, sizeof(buf)) > len);
-	needed = acpi_build(VCPU_MAX, dsdt, sizeof(dsdt), BASE, buf, sizeof(buf));
+	assert_true(needed > len);
 	for (u32 size = 0; size < needed; size += 3) {
 		u8 *exact = malloc(size + 1);
 
-		assert_int_equal(acpi_build(VCPU_MAX, dsdt, sizeof(dsdt), BASE, exact, size), ERR_TOOBIG);
+		assert_int_equal(acpi_build(&parts, BASE, exact, size), ERR_TOOBIG);
 		free(exact);
 	}
+}
+
+/* iasl's own view of the SSDT: how many of its lines have the word. */
+static u32 lines_with(const char *word)
+{
+	static char command[300];
+	struct acpi_header *h = checked(entry("SSDT"), "SSDT");
+	char base[] = "/tmp/quire-ssdt-XXXXXX";
+	u32 count;
+	FILE *f;
+	int fd = mkstemp(base);
+
+	f = fdopen(fd, "wb");
+	fwrite(h, 1, h->length, f);
+	fclose(f);
+	snprintf(command, sizeof(command), "iasl -p %s -d %s >/dev/null 2>&1 && grep -c '%s' %s.dsl; rm -f %s %s.dsl", base,
+		 base, word, base, base, base);
+	f = popen(command, "r");
+	assert_int_equal(fscanf(f, "%u", &count), 1);
+	pclose(f);
+	return count;
+}
+
+static void test_processors(void **state)
+{
+	static const u32 counts[] = { 2, 3, 17, VCPU_MAX };
+
+	for (u32 i = 0; i < ARRAY_SIZE(counts); i++) {
+		len = build_for(counts[i], 1);
+		assert_int_equal(lines_with("Device (.*CPUS.C0"), counts[i]);
+		assert_int_equal(lines_with("_EJ0"), counts[i]);
+	}
+	len = build_for(1, 1);
+	assert_int_equal(find("SSDT"), 0);
 }
 
 int main(void)
@@ -172,6 +240,7 @@ int main(void)
 		cmocka_unit_test_setup(test_madt, build),
 		cmocka_unit_test_setup(test_hpet_and_mcfg, build),
 		cmocka_unit_test_setup(test_sizes, build),
+		cmocka_unit_test_setup(test_processors, build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* Guest definitions and quire.conf's guests: what is accepted, what is refused and with which words. */
 /* links: tests/unit/fake_monitor.c tests/unit/fake_monitor_memory.c vmm/monitor/command.c vmm/monitor/command_table.c
+ * vmm/monitor/commands_setvcpus.c
  * vmm/monitor/commands_balloon.c vmm/monitor/commands_guests.c vmm/monitor/commands_help.c
  * vmm/monitor/commands_host.c vmm/monitor/commands_inspect.c vmm/monitor/commands_ksm.c
  * vmm/monitor/commands_ksm_check.c vmm/monitor/commands_ledger.c vmm/monitor/commands_lifecycle.c
@@ -54,11 +55,12 @@ static void test_defaults(void **state)
 
 static void test_every_key(void **state)
 {
-	assert_int_equal(parse("memory=1G\nvcpus = 4\nkernel=k\ninitrd=i\nmodule=a b c\nmodule=d\n"
+	assert_int_equal(parse("memory=1G\nvcpus = 4\nvcpus-max=64\nkernel=k\ninitrd=i\nmodule=a b c\nmodule=d\n"
 			       "cmdline = console=ttyS0 x=\"y z\" #1\nautostart=on\nweight=1024\nshare-group=none\n"
 			       "on-crash=pause\non-reboot=destroy\non-poweroff=restart\n"), 0);
 	assert_int_equal(d.params.memory, GIB);
 	assert_int_equal(d.params.vcpu_count, 4);
+	assert_int_equal(d.params.vcpu_max, 64);
 	assert_int_equal(d.params.weight, 1024);
 	assert_string_equal(d.params.share_group, "");
 	assert_true(d.autostart);
@@ -73,7 +75,8 @@ static void test_refusals(void **state)
 	static const char *const wrong[] = {
 		"", "memory=64M\n", "kernel=\n", "kernel=k\nmemory=0\n", "kernel=k\nmemory=1023K\n",
 		"kernel=k\nmemory=1048577\n", "kernel=k\nmemory=99999999999T\n", "kernel=k\nmemory=lots\n",
-		"kernel=k\nvcpus=0\n", "kernel=k\nvcpus=65\n", "kernel=k\nvcpus=-1\n", "kernel=k\nweight=63\n",
+		"kernel=k\nvcpus=0\n", "kernel=k\nvcpus=65\n", "kernel=k\nvcpus=-1\n", "kernel=k\nvcpus-max=0\n",
+		"kernel=k\nvcpus-max=65\n", "kernel=k\nvcpus-max=2\nvcpus=3\n", "kernel=k\nweight=63\n",
 		"kernel=k\nweight=1025\n", "kernel=k\nshare-group=\n",
 		"kernel=k\nshare-group=a b\n", "kernel=k\non-crash=explode\n", "kernel=k\nautostart=maybe\n",
 		"kernel=k\nkernel=k\n", "kernel=k\ncolour=red\n", "kernel=k\n[guest x]\n", "kernel=k\nrubbish\n",

@@ -3,7 +3,7 @@
  * vmm/machine/virtio_pci.c vmm/machine/msix.c vmm/machine/device.c vmm/machine/pic.c vmm/machine/ioapic.c
  * vmm/machine/pit.c vmm/machine/pit_counter.c vmm/machine/backlog.c vmm/machine/rtc.c
  * vmm/machine/rtc_time.c vmm/machine/pm.c vmm/machine/uart.c vmm/machine/pci.c vmm/machine/hpet.c
- * vmm/machine/i8042.c vmm/machine/irq.c vmm/machine/bus.c kernel/lib/string.c */
+ * vmm/machine/i8042.c vmm/machine/cpu_hotplug.c vmm/machine/irq.c vmm/machine/bus.c kernel/lib/string.c */
 #include "tests/unit/fake_machine.h"
 
 #include <string.h>
@@ -17,6 +17,8 @@ static struct machine *setup(void)
 	struct machine *m = fake_machine();
 
 	m->info.memory = 128 * MIB;
+	m->info.vcpu_count = 5;
+	fake.vcpu_target = 3;
 	m->info.epoch = 1700000000;
 	m->settings.balloon = true;
 	device_attach_all(m);

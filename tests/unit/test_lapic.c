@@ -276,6 +276,30 @@ static void test_x2apic_destinations(void **state)
 	assert_int_equal(receivers(0x50), BIT(0) | BIT(7));
 }
 
+/* No message reaches a vCPU that is not plugged in, whatever state its APIC is in. */
+static void test_absent(void **state)
+{
+	start(4, false);
+	fake_guest.absent = BIT(2);
+	ipi(0, 2, 0x4050);
+	ipi(0, 2, 0x4400); /* an NMI, INIT, a start-up IPI */
+	ipi(0, 2, 0x4500);
+	ipi(0, 2, 0x4610);
+	assert_int_equal(lapic_msi(&fake_guest, 0xfee00000 | 2 << 12, 0x50), 0);
+	ipi(0, 0xff, 0x4050);
+	assert_int_equal(receivers(0x50), 0xb);
+	ipi(0, 0, 0xc4400);
+	ipi(0, 0, 0xc4500);
+	ipi(0, 0, 0xc4610);
+	assert_int_equal(V(3)->requests & (REQUEST_NMI | REQUEST_INIT | REQUEST_SIPI),
+			 REQUEST_NMI | REQUEST_INIT | REQUEST_SIPI);
+	assert_int_equal(V(2)->requests, 0);
+	for (u8 vector = 0x50; vector < 0x60; vector++) { /* lowest priority: the search begins at any of them */
+		assert_int_equal(lapic_msi(&fake_guest, 0xfee00000 | 0xff << 12, 0x100 | vector), 1);
+		assert_int_equal(receivers(vector) & BIT(2), 0);
+	}
+}
+
 static void test_init_sipi(void **state)
 {
 	start(3, false);
@@ -349,6 +373,7 @@ int main(void)
 		cmocka_unit_test_setup(test_against_model, lapic_setup),
 		cmocka_unit_test_setup(test_xapic_destinations, lapic_setup),
 		cmocka_unit_test_setup(test_x2apic_destinations, lapic_setup),
+		cmocka_unit_test_setup(test_absent, lapic_setup),
 		cmocka_unit_test_setup(test_init_sipi, lapic_setup),
 		cmocka_unit_test_setup(test_lowest_priority, lapic_setup),
 		cmocka_unit_test_setup(test_msi, lapic_setup),

@@ -85,7 +85,29 @@ static void timer_counts_exactly(void **state)
 	}
 	fake_out(m, 0x608, 4, 5);
 	assert_int_not_equal(fake_in(m, 0x608, 4), 5);
-	assert_int_equal(fake_in(m, 0x60c, 1), 0xff);
+	assert_int_equal(fake_in(m, 0x60e, 1), 0xff);
+}
+
+static void general_purpose_events(void **state)
+{
+	struct machine *m = setup();
+
+	pm_gpe(m, PM_GPE_CPU);
+	assert_int_equal(fake_in(m, 0x60c, 2), 4);
+	assert_false(sci(m));
+	fake_out(m, 0x60d, 1, 0xff);
+	assert_int_equal(fake_in(m, 0x60d, 1), 4); /* only events that exist */
+	assert_true(sci(m));
+	fake_out(m, 0x60c, 1, 0xfb);
+	assert_true(sci(m));
+	pm_power_button(m);
+	fake_out(m, 0x602, 2, 0x100);
+	fake_out(m, 0x60c, 1, 4);
+	assert_true(sci(m)); /* the button's */
+	fake_out(m, 0x600, 2, 0x100);
+	assert_false(sci(m));
+	assert_int_equal(fake_in(m, 0x60c, 2), 0x400);
+	assert_int_equal(fake_in(m, 0x608, 4), 0); /* the timer ends before them */
 }
 
 static void timer_status_at_each_change_of_bit_31(void **state)
@@ -129,7 +151,7 @@ int main(void)
 		cmocka_unit_test(power_button_raises_the_sci), cmocka_unit_test(sci_is_always_enabled),
 		cmocka_unit_test(s5_powers_off), cmocka_unit_test(timer_counts_exactly),
 		cmocka_unit_test(timer_status_at_each_change_of_bit_31), cmocka_unit_test(reset_register_resets),
-		cmocka_unit_test(fuzz),
+		cmocka_unit_test(general_purpose_events), cmocka_unit_test(fuzz),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@ static int parse(const char *text)
 
 static void test_all_keys(void **state)
 {
-	assert_int_equal(parse("memory = 64M\nvcpus = 2\nkernel = vmlinuz\ninitrd = initrd.gz\n"
+	assert_int_equal(parse("memory = 64M\nvcpus = 2\nvcpus-max = 4\nkernel = vmlinuz\ninitrd = initrd.gz\n"
 			       "cmdline = console=ttyS0 quiet\nweight = 256\nautostart = yes\n"
 			       "on-crash = restart\non-reboot = destroy\non-poweroff = pause\n"
 			       "module = a one two\nmodule = b\n# the end\n"), 0);

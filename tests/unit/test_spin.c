@@ -67,6 +67,10 @@ static void test_who_is_no_help(void **state)
 	refused = 0;
 	V(3)->thread = NULL; /* not begun */
 	assert_int_equal(chosen(), -1);
+	fake_guest.absent = BIT(1); /* not plugged in */
+	threads[1].state = THREAD_READY;
+	assert_int_equal(chosen(), -1);
+	fake_guest.absent = 0;
 	threads[1].state = THREAD_WOKEN;
 	assert_int_equal(chosen(), -1);
 }

@@ -1,6 +1,7 @@
 /* Virtio over PCI: registers, MSI-X and INTA#, the rules of virtqueues, and drivers that break them. */
 /* links: tests/unit/fake_driver.c tests/unit/fake_machine.c tests/unit/fake_ram.c vmm/machine/balloon.c
  * vmm/machine/virtio.c vmm/machine/virtio_pci.c vmm/machine/msix.c vmm/machine/device.c vmm/machine/pic.c
+ * vmm/machine/cpu_hotplug.c
  * vmm/machine/ioapic.c vmm/machine/pit.c vmm/machine/pit_counter.c vmm/machine/backlog.c vmm/machine/rtc.c
  * vmm/machine/rtc_time.c vmm/machine/pm.c vmm/machine/uart.c vmm/machine/pci.c vmm/machine/hpet.c
  * vmm/machine/i8042.c vmm/machine/irq.c vmm/machine/bus.c kernel/lib/string.c */

@@ -198,6 +198,16 @@ int sys_guest_discard(u64 gpa, u64 len)
 	return (int)CALL2(SYS_GUEST_DISCARD, gpa, len);
 }
 
+u32 sys_vcpu_target(void)
+{
+	return (u32)CALL0(SYS_VCPU_TARGET);
+}
+
+int sys_vcpu_present(u32 index, bool present)
+{
+	return (int)CALL2(SYS_VCPU_PRESENT, index, present);
+}
+
 /* ---- the monitor ---- */
 
 int sys_host_info(struct host_info *info)

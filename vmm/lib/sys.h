@@ -39,6 +39,8 @@ s64 sys_state_load(void *buf, u64 len);
 u64 sys_memory_target(void);
 void sys_memory_stats(const struct memory_stats *stats);
 int sys_guest_discard(u64 gpa, u64 len);
+u32 sys_vcpu_target(void);
+int sys_vcpu_present(u32 index, bool present) must_check;
 
 /* the monitor */
 int sys_host_info(struct host_info *info);

@@ -24,10 +24,14 @@
 
 #define MADT_PCAT BIT(0)    /* there are PICs, too */
 #define LAPIC_ENABLED BIT(0)
+#define LAPIC_ONLINE_CAPABLE BIT(1) /* not there yet: §5.2.12.2 */
 #define IRQ_AS_BUS 0        /* ISA: edge, active high */
 #define IRQ_LEVEL_HIGH 0xd  /* table 5.26: active high, level */
 #define ALL_PROCESSORS 0xff
 #define PIT_GSI 2
+
+#define AML_EXTENDED 0x5b /* the first of two bytes of an opcode */
+#define SSDT_SHARED 2     /* objects of ssdt.asl before the first processor */
 
 struct builder {
 	u8 *buf;
@@ -108,16 +112,21 @@ static void acpi_fill_fadt(struct acpi_fadt *f, u64 facs, u64 dsdt)
 	f->pm1_event_len = 4;
 	f->pm1_control_len = 2;
 	f->pm_timer_len = 4;
+	f->gpe0 = PM_BASE + PM_GPE0;
+	f->gpe0_len = PM_GPE0_LEN;
 	f->c2_latency = f->c3_latency = LATENCY_NONE;
 	f->century = CENTURY_REGISTER;
 	f->boot_flags = BOOT_NO_VGA;
 	f->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLEEP_BUTTON | FADT_TIMER_32 | FADT_RESET;
 	f->reset = acpi_port(RESET_PORT, 8);
 	f->reset_value = RESET_VALUE;
+	f->minor_version = 3; /* of ACPI 6: processors may be online capable */
 	f->x_pm1a_event = acpi_port(PM_BASE, 32);
 	f->x_pm1a_control = acpi_port(PM_BASE + 4, 16);
 	f->x_pm_timer = acpi_port(PM_BASE + 8, 32);
 	f->x_pm1a_event.access_size = 2; /* two 16-bit registers */
+	f->x_gpe0 = acpi_port(PM_BASE + PM_GPE0, 8 * PM_GPE0_LEN);
+	f->x_gpe0.access_size = 1; /* two of 8 bits */
 }
 
 static u64 acpi_add_fadt(struct builder *b, u64 dsdt)
@@ -143,7 +152,7 @@ static void acpi_add_entry(struct builder *b, const void *entry, u32 len)
 		memcpy(to, entry, len);
 }
 
-static u64 acpi_add_madt(struct builder *b, u32 vcpu_count)
+static u64 acpi_add_madt(struct builder *b, const struct acpi_parts *parts)
 {
 	const struct acpi_madt_ioapic ioapic = { 1, sizeof(ioapic), 0, 0, IOAPIC_BASE, 0 };
 	const struct acpi_madt_override pit = { 2, sizeof(pit), 0, 0, PIT_GSI, IRQ_AS_BUS };
@@ -156,8 +165,9 @@ static u64 acpi_add_madt(struct builder *b, u32 vcpu_count)
 		return 0;
 	madt->lapic_address = LAPIC_BASE;
 	madt->flags = MADT_PCAT;
-	for (u32 i = 0; i < vcpu_count; i++) {
-		const struct acpi_madt_lapic lapic = { 0, sizeof(lapic), (u8)i, (u8)i, LAPIC_ENABLED };
+	for (u32 i = 0; i < parts->vcpu_count; i++) {
+		const u32 flags = parts->present >> i & 1 ? LAPIC_ENABLED : LAPIC_ONLINE_CAPABLE;
+		const struct acpi_madt_lapic lapic = { 0, sizeof(lapic), (u8)i, (u8)i, flags };
 
 		acpi_add_entry(b, &lapic, sizeof(lapic));
 	}
@@ -190,6 +200,32 @@ static u64 acpi_add_mcfg(struct builder *b)
 	return acpi_close(b, mcfg);
 }
 
+/* The length of the AML object at p, a Scope or a Device: its opcode, then PkgLength (§20.2.4). */
+static u32 acpi_object_len(const u8 *p)
+{
+	u32 opcode = *p == AML_EXTENDED ? 2 : 1, more = p[opcode] >> 6;
+	u32 len = p[opcode] & (more ? 0x0f : 0x3f);
+
+	for (u32 i = 0; i < more; i++)
+		len |= (u32)p[opcode + 1 + i] << (4 + 8 * i);
+	return opcode + len;
+}
+
+/* The table up to its processor number count. */
+static u64 acpi_add_ssdt(struct builder *b, const u8 *ssdt, u32 count)
+{
+	u32 len = sizeof(struct acpi_header);
+	void *copy;
+
+	for (u32 i = 0; i < SSDT_SHARED + count; i++)
+		len += acpi_object_len(ssdt + len);
+	copy = acpi_room(b, len, 16);
+	if (!copy)
+		return 0;
+	memcpy(copy, ssdt, len);
+	return acpi_close(b, copy);
+}
+
 /* RSDT and XSDT with the same tables, and the RSDP that leads to both. */
 static void acpi_fill_root(struct builder *b, struct acpi_rsdp *rsdp, const u64 *tables, u32 count)
 {
@@ -214,20 +250,23 @@ static void acpi_fill_root(struct builder *b, struct acpi_rsdp *rsdp, const u64 
 	rsdp->extended_checksum = acpi_checksum(rsdp, sizeof(*rsdp));
 }
 
-s64 acpi_build(u32 vcpu_count, const void *dsdt, u32 dsdt_len, u64 base, u8 *buf, u32 size)
+s64 acpi_build(const struct acpi_parts *parts, u64 base, u8 *buf, u32 size)
 {
 	struct builder b = { .buf = buf, .size = size, .base = base };
 	struct acpi_rsdp *rsdp = acpi_room(&b, sizeof(*rsdp), 16);
-	void *dsdt_copy = acpi_room(&b, dsdt_len, 16);
-	u64 tables[4];
+	u32 dsdt_len = ((const struct acpi_header *)parts->dsdt)->length, count = 0;
+	void *dsdt = acpi_room(&b, dsdt_len, 16);
+	u64 tables[5];
 
-	if (!rsdp || !dsdt_copy)
+	if (!rsdp || !dsdt)
 		return ERR_TOOBIG;
-	memcpy(dsdt_copy, dsdt, dsdt_len);
-	tables[0] = acpi_add_fadt(&b, acpi_address_of(&b, dsdt_copy));
-	tables[1] = acpi_add_madt(&b, vcpu_count);
-	tables[2] = acpi_add_hpet(&b);
-	tables[3] = acpi_add_mcfg(&b);
-	acpi_fill_root(&b, rsdp, tables, ARRAY_SIZE(tables));
+	memcpy(dsdt, parts->dsdt, dsdt_len);
+	tables[count++] = acpi_add_fadt(&b, acpi_address_of(&b, dsdt));
+	tables[count++] = acpi_add_madt(&b, parts);
+	tables[count++] = acpi_add_hpet(&b);
+	tables[count++] = acpi_add_mcfg(&b);
+	if (parts->vcpu_count > 1)
+		tables[count++] = acpi_add_ssdt(&b, parts->ssdt, parts->vcpu_count);
+	acpi_fill_root(&b, rsdp, tables, count);
 	return b.overflow ? (s64)ERR_TOOBIG : (s64)b.used;
 }

@@ -17,12 +17,13 @@ const struct device device_table[] = {
 	DEVICE(ioapic, 1, NULL, NULL),
 	DEVICE(pit, 1, pit_deadline, pit_tick),
 	DEVICE(rtc, 1, rtc_deadline, rtc_tick),
-	DEVICE(pm, 1, pm_deadline, pm_tick),
+	DEVICE(pm, 2, pm_deadline, pm_tick),
 	DEVICE(uart, 1, NULL, NULL),
 	DEVICE(pci, 1, NULL, NULL),
 	DEVICE(hpet, 1, hpet_deadline, hpet_tick),
 	DEVICE(i8042, 1, NULL, NULL),
 	DEVICE(balloon, 1, balloon_deadline, balloon_tick),
+	DEVICE(cpu_hotplug, 1, NULL, NULL),
 };
 const u32 device_count = ARRAY_SIZE(device_table);
 

@@ -60,6 +60,8 @@ static void events_take(struct machine *m, u32 events)
 		pm_power_button(m);
 	if (events & EVENT_MEMORY)
 		balloon_update_target(m);
+	if (events & EVENT_VCPUS)
+		cpu_hotplug_ask(m);
 	if (events & EVENT_HOOK)
 		hooks_run(m);
 	if (events & EVENT_SAVE)

@@ -11,6 +11,7 @@
 #include "vmm/lib/mutex.h"
 #include "vmm/machine/balloon.h"
 #include "vmm/machine/bus.h"
+#include "vmm/machine/cpu_hotplug.h"
 #include "vmm/machine/hpet.h"
 #include "vmm/machine/i8042.h"
 #include "vmm/machine/ioapic.h"
@@ -30,7 +31,8 @@
 #define LAPIC_BASE 0xfee00000ull
 #define ECAM_BASE 0xe0000000ull /* PCI configuration space, 256 MiB less: see acpi MCFG */
 #define LOW_RAM_END 0xc0000000ull /* RAM above continues at 4 GiB */
-#define PM_BASE 0x600 /* PM1 event 0x600, control 0x604, timer 0x608 */
+#define PM_BASE 0x600 /* PM1 event 0x600, control 0x604, timer 0x608, GPE0 0x60c */
+#define CPU_HOTPLUG_BASE 0x610
 #define RESET_PORT 0xcf9
 #define SCI_IRQ 9
 
@@ -55,6 +57,7 @@ struct machine {
 	struct hpet hpet;
 	struct i8042 i8042;
 	struct balloon balloon;
+	struct cpu_hotplug cpu_hotplug;
 };
 
 u64 machine_now(const struct machine *m);

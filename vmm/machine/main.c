@@ -34,8 +34,9 @@ static void machine_read_definition(struct machine *m)
 static void machine_install_acpi(struct machine *m)
 {
 	static u8 tables[ACPI_MAX];
-	u32 dsdt_len = (u32)(acpi_dsdt_end - acpi_dsdt);
-	s64 len = acpi_build(m->info.vcpu_count, acpi_dsdt, dsdt_len, RAM_FIRMWARE, tables, sizeof(tables));
+	const struct acpi_parts parts = { .vcpu_count = m->info.vcpu_count, .present = m->cpu_hotplug.present,
+					  .dsdt = acpi_dsdt, .ssdt = acpi_ssdt };
+	s64 len = acpi_build(&parts, RAM_FIRMWARE, tables, sizeof(tables));
 
 	if (len < 0 || sys_guest_write(RAM_FIRMWARE, tables, (u64)len))
 		machine_stop(m, STOP_CRASH, "the ACPI tables do not fit");

@@ -21,6 +21,8 @@
 #define CONTROL_SLP_EN 0x2000
 
 #define TIMER_OFFSET 8
+#define TIMER_END 12
+#define GPES PM_GPE_CPU /* those that exist */
 #define WRAP_BIT 31 /* TMR_STS is set when the timer's highest bit changes */
 
 /* CF9h */
@@ -30,7 +32,7 @@
 
 static void pm_update(struct machine *m)
 {
-	machine_irq(m, SCI_IRQ, m->pm.status & m->pm.enable);
+	machine_irq(m, SCI_IRQ, (m->pm.status & m->pm.enable) | (m->pm.gpe_status & m->pm.gpe_enable));
 }
 
 static void pm_event(struct machine *m, u16 event)
@@ -42,6 +44,12 @@ static void pm_event(struct machine *m, u16 event)
 void pm_power_button(struct machine *m)
 {
 	pm_event(m, EVENT_PM_POWER);
+}
+
+void pm_gpe(struct machine *m, u8 event)
+{
+	m->pm.gpe_status |= event;
+	pm_update(m);
 }
 
 void pm_rtc_alarm(struct machine *m)
@@ -68,9 +76,10 @@ void pm_tick(struct machine *m, u64 now)
 
 static u8 pm_read(const struct pm *p, u32 offset)
 {
-	u16 registers[] = { p->status, p->enable, p->control, 0 };
+	u16 registers[PM_LEN / 2] = { p->status, p->enable, p->control,
+				      [PM_GPE0 / 2] = (u16)(p->gpe_status | p->gpe_enable << 8) };
 
-	return (u8)(registers[offset / 2 & 3] >> (offset & 1 ? 8 : 0));
+	return (u8)(registers[offset / 2] >> (offset & 1 ? 8 : 0));
 }
 
 static void pm_control(struct machine *m, u16 value)
@@ -96,6 +105,10 @@ static void pm_write(struct machine *m, u32 offset, u8 value)
 	case 2:
 		pm_control(m, (p->control & keep) | bits);
 		return;
+	case PM_GPE0 / 2:
+		p->gpe_status &= ~bits;
+		p->gpe_enable = ((p->gpe_enable & keep >> 8) | bits >> 8) & GPES;
+		break;
 	default:
 		return;
 	}
@@ -106,7 +119,7 @@ static void pm_write(struct machine *m, u32 offset, u8 value)
 static void pm_access(struct machine *m, void *device, struct access *a)
 {
 	/* Linux reads the timer often enough to be served first. */
-	if (a->addr >= TIMER_OFFSET && a->addr + a->size <= PM_LEN && !a->write) {
+	if (a->addr >= TIMER_OFFSET && a->addr + a->size <= TIMER_END && !a->write) {
 		u32 count = (u32)clock_ticks(machine_now(m), PM_TIMER_HZ);
 
 		a->value = count >> (8 * (a->addr - TIMER_OFFSET));

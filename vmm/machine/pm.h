@@ -1,4 +1,4 @@
-/* ACPI fixed hardware: PM1 events and control, the PM timer, and the reset register CF9h. */
+/* ACPI fixed hardware: PM1 events and control, the PM timer, general-purpose events, and the reset register CF9h. */
 #ifndef VMM_MACHINE_PM_H
 #define VMM_MACHINE_PM_H
 
@@ -7,7 +7,10 @@
 struct access;
 struct machine;
 
-#define PM_LEN 12      /* ports from PM_BASE */
+#define PM_LEN 14      /* ports from PM_BASE */
+#define PM_GPE0 12     /* GPE0_STS there, then GPE0_EN, a byte each */
+#define PM_GPE0_LEN 2
+#define PM_GPE_CPU BIT(2) /* \_GPE._E02: vCPUs come or should go */
 #define PM_TIMER_HZ 3579545
 #define PM_SLEEP_S5 5  /* SLP_TYP of \_S5 */
 
@@ -17,6 +20,8 @@ struct pm {
 	u16 enable;      /* PM1_EN */
 	u16 control;     /* PM1_CNT */
 	u8 reset;        /* CF9h */
+	u8 gpe_status;   /* GPE0_STS */
+	u8 gpe_enable;   /* GPE0_EN */
 };
 
 void pm_attach(struct machine *m);
@@ -25,6 +30,9 @@ u64 pm_deadline(const struct machine *m);
 void pm_tick(struct machine *m, u64 now);
 
 void pm_power_button(struct machine *m);
+
+/* A general-purpose event: a bit of GPE0_STS. */
+void pm_gpe(struct machine *m, u8 event);
 
 /* The RTC's alarm went off. */
 void pm_rtc_alarm(struct machine *m);

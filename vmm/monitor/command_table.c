@@ -9,6 +9,7 @@
 	"  memory-max   the most of it that it may have for itself (memory)\n" \
 	"  memory-shares  1 to 65536: who has fewer waits for memory first (256)\n" \
 	"  vcpus        1 to 64 (1)\n" \
+	"  vcpus-max    up to 64: the most that 'setvcpus' can give it (vcpus)\n" \
 	"  kernel       file to boot: a bzImage or a Multiboot ELF (required)\n" \
 	"  initrd       file: the initial RAM disk or first module\n" \
 	"  module       file and its arguments; may be given 16 times\n" \
@@ -118,6 +119,10 @@ const struct command command_table[] = {
 	{ "schedinfo", "NAME [weight=N] [cap=N]", 1, 3, "a guest's part of the processors", SCHEDINFO_HELP,
 	  commands_schedinfo },
 	{ "vcpuinfo", "NAME", 1, 1, "a guest's processors", VCPUINFO_HELP, commands_vcpuinfo },
+	{ "setvcpus", "NAME COUNT", 2, 2, "plug a guest's processors in, or ask it to give some back",
+	  "COUNT is 1 to vcpus-max. The guest takes new ones into use as it likes: in Linux\n"
+	  "'echo 1 >/sys/devices/system/cpu/cpuN/online', if nothing else does it. What it\n"
+	  "should give back are the last ones. Kept over restarts, until Quire ends.\n", commands_setvcpus },
 	{ "vcpupin", "NAME VCPU CPUS", 3, 3, "the host's CPUs that a guest's processor may use",
 	  "CPUS is a list as 0,2-3, or all. Holds until the guest is off.\n", commands_vcpupin },
 	{ "domstats", "NAME", 1, 1, "a guest's counters, for programs",

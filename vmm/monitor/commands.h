@@ -62,6 +62,9 @@ void commands_vcpuinfo(int argc, char **argv);
 void commands_vcpupin(int argc, char **argv);
 void commands_domstats(int argc, char **argv);
 
+/* commands_setvcpus.c */
+void commands_setvcpus(int argc, char **argv);
+
 /* top.c */
 void commands_top(int argc, char **argv);
 

@@ -18,7 +18,9 @@ static void fill_params(struct guest_info *info)
 	if (info->state != GUEST_OFF || definition_read(&d, info->id, reason, sizeof(reason)) != 0)
 		return;
 	info->memory = d.params.memory;
-	info->vcpu_count = d.params.vcpu_count;
+	info->vcpu_count = MAX(d.params.vcpu_count, d.params.vcpu_max);
+	info->vcpus_wanted = info->vcpus_wanted ? MIN(info->vcpus_wanted, info->vcpu_count) : d.params.vcpu_count;
+	info->vcpus_present = info->vcpus_wanted;
 	info->weight = d.params.weight;
 	info->cap = d.params.cap;
 	info->dedicated = d.params.dedicated;
@@ -40,7 +42,7 @@ void commands_list(int argc, char **argv)
 	for (GUESTS_EACH(&info)) {
 		fill_params(&info);
 		TABLE_ROW(columns, units_count(info.id).text, info.name, guests_state(&info),
-			  units_count(info.vcpu_count).text, units_size(info.memory).text,
+			  units_count(info.vcpus_present).text, units_size(info.memory).text,
 			  units_time(info.run_ns).text);
 	}
 }
@@ -59,7 +61,11 @@ void commands_dominfo(int argc, char **argv)
 		table_fact("Last run", "%s%s%.*s", guests_stop_reason(info.stop_reason),
 			   info.stop_text[0] ? ": " : "", (int)sizeof(info.stop_text), info.stop_text);
 	table_fact("Starts", "%u", info.starts);
-	table_fact("vCPUs", "%u", info.vcpu_count);
+	table_fact("vCPUs", "%u", info.vcpus_present);
+	if (info.vcpu_count > 1)
+		table_fact("  at most", "%u", info.vcpu_count);
+	if (info.vcpus_wanted != info.vcpus_present)
+		table_fact("  asked for", "%u", info.vcpus_wanted);
 	table_fact("Weight", "%u", info.weight);
 	table_fact("Memory", "%s", units_size(info.memory).text);
 	table_fact("  its own", "%s", units_size(info.memory_used).text);

@@ -91,7 +91,7 @@ void commands_schedinfo(int argc, char **argv)
 
 static const char *run_state(u32 state)
 {
-	static const char *const names[] = { "running", "ready", "halted", "waiting", "wait-sipi" };
+	static const char *const names[] = { "running", "ready", "halted", "waiting", "wait-sipi", "absent" };
 
 	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
 }
@@ -121,7 +121,7 @@ static void print_latencies(const struct guest_info *info)
 		return;
 	output_print("Waiting for a CPU after a wake-up, at most:\n");
 	for (u32 i = 0; i < info->vcpu_count; i++) {
-		if (sys_guest_vcpu_info(info->id, i, &vcpu) != 0)
+		if (sys_guest_vcpu_info(info->id, i, &vcpu) != 0 || vcpu.run_state == VCPU_ABSENT)
 			continue;
 		print_set(pins, sizeof(pins), &vcpu.pins, host.cpu_count);
 		output_print("  vCPU %u: 50 %% %s, 99 %% %s, 99.9 %% %s\n", i,
@@ -239,8 +239,9 @@ void commands_domstats(int argc, char **argv)
 		output_print("tsc-hz=%lu\n", host.tsc_hz);
 	output_print("clock=%lu\nstate=%s\nstarts=%u\nweight=%u\ncap=%u\ncpu=%lu\n", sys_clock(),
 		     guests_state(&info), info.starts, info.weight, info.cap, info.run_ns);
-	output_print("memory=%lu\nmemory.own=%lu\nmemory.shared=%lu\noverhead=%lu\noutput=%lu\nvcpus=%u\n", info.memory,
-		     info.memory_used, info.memory_shared, info.overhead, info.output_end, info.vcpu_count);
+	output_print("memory=%lu\nmemory.own=%lu\nmemory.shared=%lu\noverhead=%lu\noutput=%lu\n", info.memory,
+		     info.memory_used, info.memory_shared, info.overhead, info.output_end);
+	output_print("vcpus=%u\nvcpus.max=%u\nvcpus.asked=%u\n", info.vcpus_present, info.vcpu_count, info.vcpus_wanted);
 	for (u32 i = 0; i < info.vcpu_count; i++)
 		if (sys_guest_vcpu_info(info.id, i, &vcpu) == 0)
 			print_vcpu_stats(i);

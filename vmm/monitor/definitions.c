@@ -40,6 +40,11 @@ static int set_vcpus(struct definition *d, const char *value)
 	return set_number(value, 1, VCPU_MAX, &d->params.vcpu_count);
 }
 
+static int set_vcpus_max(struct definition *d, const char *value)
+{
+	return set_number(value, 1, VCPU_MAX, &d->params.vcpu_max);
+}
+
 static int set_weight(struct definition *d, const char *value)
 {
 	return set_number(value, WEIGHT_MIN, WEIGHT_MAX, &d->params.weight);
@@ -160,6 +165,7 @@ static const struct key keys[] = {
 	{ "memory-max", set_memory_max, "use a size of at least 2M, as 64M" },
 	{ "memory-shares", set_memory_shares, "use a number from 1 to 65536" },
 	{ "vcpus", set_vcpus, "use a number from 1 to 64" },
+	{ "vcpus-max", set_vcpus_max, "use a number from vcpus' to 64" },
 	{ "kernel", set_file, "use a file's name of 1 to 127 bytes" },
 	{ "initrd", set_file, "use a file's name of 1 to 127 bytes" },
 	{ "module", set_module, "use a file's name and arguments, at most 16 times" },
@@ -268,14 +274,15 @@ int definition_finish(const struct definition *d, char *reason, size_t size)
 	bool kernel = d->seen & BIT(find_key("kernel") - keys);
 	u64 most = p->memory_max ? MIN(p->memory_max, p->memory) : p->memory;
 
-	if (kernel && p->memory_min <= most)
-		return 0;
-	if (kernel) {
+	if (!kernel)
+		fmt_print(reason, size, "kernel is missing: name a file with kernel = FILE");
+	else if (p->memory_min > most)
 		fmt_print(reason, size, "memory-min is more than %s: lower it",
 			  most < p->memory ? "memory-max" : "memory");
-		return ERR_INVAL;
-	}
-	fmt_print(reason, size, "kernel is missing: name a file with kernel = FILE");
+	else if (p->vcpu_max && p->vcpu_count > p->vcpu_max)
+		fmt_print(reason, size, "vcpus is more than vcpus-max: lower it");
+	else
+		return 0;
 	return ERR_INVAL;
 }
 

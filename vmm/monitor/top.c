@@ -152,7 +152,7 @@ void top_draw(void)
 		const struct sample *s = &samples[i];
 
 		TABLE_ROW(columns, units_count(s->info.id).text, s->info.name, guests_state(&s->info),
-			  units_count(s->info.vcpu_count).text, units_share(s->run, passed).text,
+			  units_count(s->info.vcpus_present).text, units_share(s->run, passed).text,
 			  units_share(s->ready, passed).text, units_count(s->exits * PERIOD_NS / passed).text);
 	}
 	if (sample_count > ROWS)
