@@ -453,8 +453,6 @@ struct vcpu_info {
 	struct exit_counter exits[VCPU_REASONS]; /* by enum vcpu_reason; others do not count */
 };
 
-};
-
 _Static_assert(sizeof(struct vcpu_page) == PAGE_SIZE, "a vCPU's page");
 _Static_assert(sizeof(struct abi_info) == 32, "abi_info");
 _Static_assert(sizeof(struct exit_counter) == 128, "a power of two");
