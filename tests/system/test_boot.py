@@ -61,6 +61,14 @@ def test_host_cpus_are_all_up(machine):
 
 
 @EVERYWHERE
+def test_tscs_agree(machine):
+    text = "\n".join(machine.ok("cpuinfo"))
+    ahead, error = map(int, re.search(r"TSC of CPU 1: (-?\d+) ns ahead of CPU 0's, \+-(\d+) ns", text).groups())
+    assert abs(ahead) <= error < 50e6
+    assert "its TSC" not in "\n".join(machine.ok("dmesg")), "nothing was to be corrected"
+
+
+@EVERYWHERE
 @pytest.mark.parametrize("command", ["help", "version", "list", "nodeinfo", "freecell", "dmesg", "uptime",
                                      "boot-report", "dominfo alpha", "vcpuinfo alpha", "vmexit alpha",
                                      "dumpreg alpha", "dumpmem alpha 0x1000 64", "help list"])
