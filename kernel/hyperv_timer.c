@@ -14,7 +14,7 @@
 #define CONFIG_DIRECT BIT(12)
 #define CONFIG_RESERVED (~0xfffffull | 7ull << 13)
 #define NEVER UINT64_MAX
-#define PERIOD_MIN 500 /* 50 us: a shorter one than the host can serve would only make exits */
+#define PERIOD_MIN 2000 /* 200 us: the four of them make no more exits than the local APIC's timer may */
 #define TIMER_EXPIRED 0x80000010u
 
 struct expired {
