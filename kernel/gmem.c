@@ -199,7 +199,7 @@ static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry, enum
 	hpa_t frame;
 
 	if (take_over(m, old)) {
-		__atomic_or_fetch(entry, m->format->write | m->format->dirty, __ATOMIC_RELEASE);
+		gmem_leaf_open(entry, m->format->write | m->format->dirty);
 		return 0;
 	}
 	frame = private_frame(m, gmem_leaf_frame(old), use);
@@ -218,8 +218,8 @@ u64 *gmem_leaf_entry(struct gmem *m, u64 page, enum ledger_use use)
 	u64 before = m->tables, *entry;
 	u32 missing;
 
+	gmem_leaf_split(m, page);
 	entry = table_find(m->format, m->root, page, &missing);
-
 	if (!missing)
 		return entry;
 	if (before + missing > m->tables_max || ledger_take(m->account, missing, use))
@@ -236,6 +236,8 @@ int gmem_leaf_touch(struct gmem *m, u64 gpa, bool write, enum ledger_use use)
 
 	if (!r || (write && r->kind == MAP_ROM))
 		return ERR_FAULT;
+	if (gmem_large_touch(m, page, write))
+		return 0;
 	entry = gmem_leaf_entry(m, page, use);
 	if (!entry)
 		return ERR_NOMEM;
@@ -270,7 +272,7 @@ const u8 *gmem_peek(struct gmem *m, u64 gpa)
 	u32 level;
 	u64 entry = *table_find(m->format, m->root, gpa, &level);
 
-	return entry & m->format->present ? byte_of(gmem_leaf_frame(entry), gpa) : NULL;
+	return entry & m->format->present ? byte_of(gmem_leaf_frame_of(entry, level, gpa), gpa) : NULL;
 }
 
 /* What the bytes at gpa are for a reader, present or not; NULL outside of memory.  m locked. */
@@ -281,7 +283,7 @@ static const u8 *view(struct gmem *m, u64 gpa)
 	const struct gmem_region *r;
 
 	if (entry & m->format->present)
-		return byte_of(gmem_leaf_frame(entry), gpa);
+		return byte_of(gmem_leaf_frame_of(entry, level, gpa), gpa);
 	r = gmem_region_find(m, gpa);
 	return r ? byte_of(initial_frame(r, gpa & PAGE_MASK, entry), gpa) : NULL;
 }

@@ -44,11 +44,13 @@ struct gmem {
 	u64 compressions, decompressions;  /* m: counts of pages, in all */
 	u64 compress_at, compress_due;     /* the compressor's: gpa where its look goes on; host TSC of the next */
 	u64 compress_back;                 /* the compressor's: decompressions when its last look ended */
+	u64 large_leaves;                  /* m: each maps 512 of the private pages */
 	u64 tables;                        /* m: stage-2 frames, up to tables_max */
 	u64 tables_max;                    /* c: enough for all RAM, and no more for one that remaps it all over */
 	u64 changes;                       /* m: how often a leaf began or ended to map something */
 	struct merge_member *member;       /* merge.h's; NULL: it does not merge */
 	u64 fini_at;                       /* o: where gmem_fini_step goes on */
+	u32 held;                          /* a: how many walk it; it is not taken apart meanwhile */
 	void (*shootdown)(struct gmem *m); /* c: makes all vCPUs forget old translations */
 };
 
@@ -63,7 +65,8 @@ int gmem_init(struct gmem *m, const struct table_format *format, u64 limit, stru
 /* The most stage-2 tables that so much RAM can need. */
 u64 gmem_tables_max(u64 limit);
 
-/* Gives back a bounded number of frames; true when all is gone and m is zeroed.  No vCPU runs any more. */
+/* Gives back a bounded number of frames; true when all is gone and m is zeroed.  No vCPU runs any more.  While m is
+ * held nothing is done: ask again. */
 bool gmem_fini_step(struct gmem *m);
 
 /* Sets what is at [gpa, gpa+len), page aligned, as far as it is done in a bounded time; returns how many bytes

@@ -1,6 +1,7 @@
 /* Leaves of stage 2, for gmem*.c and those who walk them: what the bits mean that the hardware leaves to us.
  *
- * A leaf that is present maps a frame; one that is not holds no frame's address and is typed:
+ * A leaf that is present maps a frame, a large one (of level 1) 512 that lie side by side: gmem_large.c; one that is
+ * not holds no frame's address and is typed:
  *   0                untouched: begins as its region says
  *   LEAF_ZERO        was given back: begins as zeroes, whatever the region says
  *   LEAF_COMPRESSED  its bytes are an object of the gmem's store
@@ -18,6 +19,9 @@
 #define LEAF_COMPRESSED BIT(11) /* not present; no bit of an entry that is */
 #define LEAF_DENSE BIT(56)  /* present: does not shrink when it is compressed, as long as the leaf is clean */
 #define LEAF_CHUNK_SHIFT 57 /* compressed: where in its frame the object begins, in chunks */
+#define LEAF_COPIED BIT(55) /* present, not writable: collapse.c's copy of the page is what it holds */
+
+#define LARGE_PAGES 512 /* of a large leaf */
 
 extern hpa_t gmem_zero_frame; /* c: everybody's, counts no references */
 
@@ -25,6 +29,7 @@ extern hpa_t gmem_zero_frame; /* c: everybody's, counts no references */
 extern struct gmem_totals {
 	u64 file, merged, given;
 	u64 file_changes; /* how often one on a file's frame began or ended */
+	u64 large, splits; /* large leaves, and how often one was split */
 } gmem_totals;
 
 /* What tells that a page was written since the bits were cleared and flushed.  Every write by the kernel sets
@@ -35,7 +40,7 @@ static inline u64 gmem_leaf_dirt(const struct gmem *m)
 	return m->format->dirty ? m->format->dirty : m->format->write;
 }
 
-/* Has the page still the content that the merger knows? */
+/* Has the page (of a large leaf: have all) still the content that the merger knows? */
 static inline bool gmem_leaf_clean(const struct gmem *m, u64 entry)
 {
 	return (entry & (LEAF_HASHED | gmem_leaf_dirt(m))) == LEAF_HASHED;
@@ -59,6 +64,20 @@ static inline hpa_t gmem_leaf_object(u64 entry)
 	return (hpa_t){ (~entry & TABLE_ADDRESS) + (entry >> LEAF_CHUNK_SHIFT) % ZSTORE_CHUNKS * ZSTORE_CHUNK };
 }
 
+/* The frame of the page of gpa, by the leaf that decides about it. */
+static inline hpa_t gmem_leaf_frame_of(u64 entry, u32 level, u64 gpa)
+{
+	return (hpa_t){ (entry & TABLE_ADDRESS) + (gpa & PAGE_MASK & (table_span(level) - 1)) };
+}
+
+/* The leaf gets bits that let the page be written: what was copied of it is of no use any more. */
+static inline void gmem_leaf_open(u64 *entry, u64 bits)
+{
+	if (*entry & LEAF_COPIED)
+		__atomic_and_fetch(entry, ~LEAF_COPIED, __ATOMIC_ACQ_REL);
+	__atomic_or_fetch(entry, bits, __ATOMIC_RELEASE);
+}
+
 /* Is frame, which a leaf maps, the guest's own? */
 bool gmem_leaf_private(hpa_t frame);
 
@@ -75,16 +94,33 @@ void gmem_leaf_count(struct gmem *m, u64 entry, s64 by);
 void gmem_leaf_put(struct gmem *m, u64 entry);
 
 /* The leaves at or after *gpa: a run of consecutive entries of one table, all within a region.  count 0: there is
- * no table, go on.  *gpa moves behind it; false when there is no more memory. */
+ * no table, or, if large is not NULL, that large leaf maps what is there.  *gpa moves behind it; false when there is
+ * no more memory. */
 struct leaf_run {
 	u64 gpa;
 	u64 *entries;
 	u32 count;
+	u64 *large;
 };
 bool gmem_leaf_run(struct gmem *m, u64 *gpa, struct leaf_run *run) must_check;
 
-/* The entry of a page, with the tables above it; NULL without memory. */
+/* The entry of a page, with the tables above it; a large leaf is split.  NULL without memory. */
 u64 *gmem_leaf_entry(struct gmem *m, u64 page, enum ledger_use use);
+
+/* ---- large leaves (gmem_large.c); m locked ---- */
+
+/* The large leaf that has gpa becomes small ones, with a flush; none: nothing is done. */
+void gmem_leaf_split(struct gmem *m, u64 gpa);
+
+/* The small leaf that the page of gpa has when this large one is split. */
+u64 gmem_leaf_part(const struct gmem *m, u64 large, u64 gpa);
+
+/* As gmem_leaf_touch where a large leaf is; false: there is none (any more), since the write of one page of many whose
+ * content is known splits it. */
+bool gmem_large_touch(struct gmem *m, u64 gpa, bool write) must_check;
+
+/* The entry, which is not present, becomes a large leaf; table: the branch that it was, flushed. */
+void gmem_large_set(struct gmem *m, u64 *entry, u64 leaf, u64 table);
 
 /* n leaves more (or less) map frames of the guest's own, without an allocation or before frame_put. */
 static inline void gmem_private(struct gmem *m, s64 n)

@@ -30,6 +30,10 @@ static void zap(struct gmem *m, u64 base, u64 end, u64 left)
 			u32 level;
 			u64 *entry = table_find(m->format, m->root, base, &level);
 
+			if (level && *entry & m->format->present) {
+				gmem_leaf_split(m, base);
+				continue;
+			}
 			if (*entry & m->format->present)
 				batch[n++] = __atomic_exchange_n(entry, left, __ATOMIC_ACQ_REL);
 			else
@@ -62,6 +66,7 @@ bool gmem_leaf_run(struct gmem *m, u64 *gpa, struct leaf_run *run)
 		return false;
 	run->gpa = MAX(*gpa, r->base);
 	run->entries = table_find(m->format, m->root, run->gpa, &level);
+	run->large = level && *run->entries & m->format->present ? run->entries : NULL;
 	end = ALIGN_DOWN(run->gpa, table_span(level)) + table_span(level);
 	if (!level)
 		end = MIN(ALIGN_DOWN(run->gpa, table_span(1)) + table_span(1), r->base + r->len);
@@ -76,7 +81,8 @@ static u64 step_end(struct gmem *m, u64 gpa, u64 end)
 	for (u32 looked = 0; gpa < end && looked < STEP_PAGES; looked++) {
 		u32 level;
 
-		table_find(m->format, m->root, gpa, &level);
+		if (*table_find(m->format, m->root, gpa, &level) & m->format->present)
+			level = 0; /* a large leaf's pages are taken away one by one */
 		gpa = ALIGN_DOWN(gpa, table_span(level)) + table_span(level);
 	}
 	return MIN(gpa, end);
@@ -143,6 +149,8 @@ bool gmem_fini_step(struct gmem *m)
 
 	if (!m->root.v)
 		return true;
+	if (__atomic_load_n(&m->held, __ATOMIC_SEQ_CST))
+		return false;
 	spin_lock(&m->lock);
 	r = m->region_count ? &m->regions[m->region_count - 1] : NULL;
 	if (r) {

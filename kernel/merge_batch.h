@@ -19,8 +19,9 @@ struct merge_batch {
 	u32 count;
 };
 
-/* The entry of a page that is present, NULL. */
+/* The entry of a page that is present, NULL.  merge_leaf: or of the large leaf that it is a part of. */
 u64 *merge_page(struct gmem *m, u64 gpa);
+u64 *merge_leaf(struct gmem *m, u64 gpa);
 
 /* ---- merge_lookup.c; in merge_lock ---- */
 

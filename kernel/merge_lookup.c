@@ -14,7 +14,7 @@ static bool slot_holds(u64 slot, u32 group)
 		return frame_kind_of(slot_frame(slot)) == FRAME_MERGED &&
 		       slot_matches(slot, *frame_note(slot_frame(slot)));
 	member = merge_member_locked(slot_member(slot));
-	entry = member && (!group || member->group == group) ? merge_page(member->gmem, slot_gpa(slot)) : NULL;
+	entry = member && (!group || member->group == group) ? merge_leaf(member->gmem, slot_gpa(slot)) : NULL;
 	return entry && gmem_leaf_clean(member->gmem, *entry);
 }
 

@@ -10,13 +10,15 @@
 #include "kernel/gmem_leaf.h"
 #include "kernel/merge_batch.h"
 
-/* Write-protects a page whose content is known; NULL if it is not.  m locked. */
+/* Write-protects a page whose content is known, out of a large leaf, too; NULL if it is not known.  m locked. */
 static u64 *protect(struct gmem *m, u64 gpa, bool *flush)
 {
-	u64 *entry = merge_page(m, gpa);
+	u64 *entry = merge_leaf(m, gpa);
 
 	if (!entry || !gmem_leaf_clean(m, *entry))
 		return NULL;
+	gmem_leaf_split(m, gpa);
+	entry = merge_page(m, gpa);
 	if (*entry & m->format->write) {
 		__atomic_and_fetch(entry, ~m->format->write, __ATOMIC_ACQ_REL);
 		*flush = true;
@@ -29,7 +31,7 @@ static u64 *protect(struct gmem *m, u64 gpa, bool *flush)
 static void unprotect(struct gmem *m, u64 *entry)
 {
 	if (m->format->dirty && gmem_leaf_private(gmem_leaf_frame(*entry)))
-		__atomic_or_fetch(entry, m->format->write, __ATOMIC_ACQ_REL);
+		gmem_leaf_open(entry, m->format->write);
 }
 
 /* A protected page's frame as a merged one for f, with a reference.  m locked, flushed. */

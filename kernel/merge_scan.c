@@ -39,6 +39,14 @@ u64 *merge_page(struct gmem *m, u64 gpa)
 	return level || !(*entry & m->format->present) ? NULL : entry;
 }
 
+u64 *merge_leaf(struct gmem *m, u64 gpa)
+{
+	u32 level;
+	u64 *entry = table_find(m->format, m->root, gpa, &level);
+
+	return *entry & m->format->present ? entry : NULL;
+}
+
 /* A page that was quiet for a whole pass.  m locked. */
 static void visit_quiet(struct merge_member *member, u64 gpa, u64 *entry)
 {
@@ -109,6 +117,29 @@ static u32 visit_run(struct merge_member *member, const struct leaf_run *run, u3
 	return i;
 }
 
+/* A large leaf: what it cost, in leaves.  One that was quiet for a pass is split, and its pages are looked at next;
+ * one that is known all through was not written (that would have split it).  m locked. */
+static u32 visit_large(struct merge_member *member, const struct leaf_run *run, u64 *next, bool *flush)
+{
+	struct gmem *m = member->gmem;
+	u64 dirt = gmem_leaf_dirt(m), pages = (*next - run->gpa) >> PAGE_SHIFT;
+
+	if (gmem_leaf_clean(m, *run->large)) {
+		member->settled += pages;
+		merge_counts.skipped += pages;
+	} else if (*run->large & dirt) {
+		__atomic_and_fetch(run->large, ~dirt, __ATOMIC_ACQ_REL);
+		member->dirty += pages;
+		*flush = true;
+	} else {
+		gmem_leaf_split(m, run->gpa);
+		*next = run->gpa;
+		return LEAVES_FOR_HASH;
+	}
+	merge_counts.scanned += pages;
+	return 8;
+}
+
 /* True at the end of the guest's memory. */
 static bool visit_leaves(struct merge_member *member)
 {
@@ -130,6 +161,10 @@ static bool visit_leaves(struct merge_member *member)
 
 			if (done < run.count)
 				next = run.gpa + done * PAGE_SIZE;
+		} else if (run.large) {
+			u32 cost = visit_large(member, &run, &next, &flush);
+
+			room -= MIN(cost, room);
 		} else {
 			room -= MIN(8, room);
 		}

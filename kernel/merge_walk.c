@@ -77,7 +77,9 @@ bool merge_walk_locked(struct merge_walk *w, void (*leaf)(struct merge_walk *w, 
 	bool more = true;
 
 	while (room && (more = gmem_leaf_run(w->gmem, &w->gpa, &run))) {
-		room -= MIN(room, run.count ? run.count : TABLES_FOR_LEAVES);
+		u32 large = run.large ? (u32)((w->gpa - run.gpa) >> PAGE_SHIFT) : 0;
+
+		room -= MIN(room, run.count + large ? run.count + large : TABLES_FOR_LEAVES);
 		for (u32 i = 0; i < run.count; i++) {
 			u64 entry = run.entries[i];
 
@@ -86,6 +88,8 @@ bool merge_walk_locked(struct merge_walk *w, void (*leaf)(struct merge_walk *w, 
 			if (entry & (LEAF_COMPRESSED | w->gmem->format->present))
 				leaf(w, run.gpa + i * PAGE_SIZE, entry);
 		}
+		for (u64 gpa = run.gpa; large && gpa < w->gpa; gpa += PAGE_SIZE)
+			leaf(w, gpa, gmem_leaf_part(w->gmem, *run.large, gpa));
 	}
 	return !more;
 }

@@ -34,8 +34,8 @@ u64 *merge_walk_cell(struct merge_walk *w, hpa_t frame);
 /* The memory of the guest that comes next, NULL after the last (and from the first again then). */
 struct gmem *merge_walk_guest(struct merge_walk *w);
 
-/* Calls leaf for leaves of the guest that are present or compressed, a bounded number, with its memory locked
- * (merge_walk_locked: by the caller); true at its end. */
+/* Calls leaf for leaves of the guest that are present or compressed, a large one as its 512 small ones, a bounded
+ * number, with its memory locked (merge_walk_locked: by the caller); true at its end. */
 bool merge_walk_locked(struct merge_walk *w, void (*leaf)(struct merge_walk *w, u64 gpa, u64 entry)) must_check;
 bool merge_walk_leaves(struct merge_walk *w, void (*leaf)(struct merge_walk *w, u64 gpa, u64 entry)) must_check;
 

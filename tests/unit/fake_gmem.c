@@ -6,6 +6,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "kernel/gmem_leaf.h"
+
 #define CACHED 1024 /* more than a test's guests use at a time; a further one replaces */
 
 struct gmem fake_gmem;
@@ -89,7 +91,7 @@ static u64 leaf(u64 gpa)
 	u32 level;
 	u64 entry = *table_find(fake_gmem.format, fake_gmem.root, gpa, &level);
 
-	return entry & 1 ? entry : 0;
+	return entry & 1 ? (entry & ~TABLE_ADDRESS) | gmem_leaf_frame_of(entry, level, gpa).v : 0;
 }
 
 void fake_check_translations(void)

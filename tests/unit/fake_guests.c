@@ -116,20 +116,24 @@ void fake_merge_pass(void)
 	}
 }
 
-static u64 *entry_of(struct gmem *m, u64 gpa)
+/* The leaf of a page that is present, also a large one, NULL; and what it says of this page. */
+static u64 *entry_of(struct gmem *m, u64 gpa, u64 *leaf)
 {
 	u32 level;
 	u64 *entry = table_find(m->format, m->root, gpa, &level);
 
-	return level ? NULL : entry;
+	*leaf = __atomic_load_n(entry, __ATOMIC_SEQ_CST);
+	if (!(*leaf & m->format->present))
+		return NULL;
+	*leaf = (*leaf & ~TABLE_ADDRESS) | gmem_leaf_frame_of(*leaf, level, gpa).v;
+	return entry;
 }
 
 u64 fake_leaf(u32 g, u64 gpa)
 {
-	const u64 *entry = entry_of(&fake_guests[g].m, gpa);
-	u64 leaf = entry ? __atomic_load_n(entry, __ATOMIC_RELAXED) : 0;
+	u64 leaf;
 
-	return leaf & fake_guests[g].m.format->present ? leaf : 0;
+	return entry_of(&fake_guests[g].m, gpa, &leaf) ? leaf : 0;
 }
 
 u64 fake_frame(u32 g, u64 gpa)
@@ -137,36 +141,34 @@ u64 fake_frame(u32 g, u64 gpa)
 	return gmem_leaf_frame(fake_leaf(g, gpa)).v;
 }
 
-/* The first write through a translation sets the dirty bit in whatever entry there is now, writable or not. */
-static void set_dirty(const struct gmem *m, struct fake_translation *t)
+/* The first write through a translation sets the dirty bit in whatever entry there is now, writable or not; false: none
+ * is present, a fault. */
+static bool set_dirty(struct gmem *m, struct fake_translation *t)
 {
-	u64 *entry = entry_of((struct gmem *)m, t->page - 1);
+	u64 leaf, *entry = t->dirty ? NULL : entry_of(m, t->page - 1, &leaf);
 
-	if (t->dirty)
-		return;
-	if (!entry || (*entry & TABLE_ADDRESS) != t->frame)
+	if (t->dirty || !entry)
+		return t->dirty;
+	if ((leaf & TABLE_ADDRESS) != t->frame)
 		fail_msg("a vCPU writes to a frame that %lx had", (unsigned long)(t->page - 1));
 	__atomic_or_fetch(entry, m->format->dirty, __ATOMIC_SEQ_CST);
 	t->dirty = true;
+	return true;
 }
 
 /* The translation that an access may use, cached or from the tables; NULL for a fault.  v taken. */
 static struct fake_translation *translate(struct gmem *m, struct fake_vcpu_tlb *v, u64 page, bool write)
 {
 	struct fake_translation *t = &v->tlb[(page >> PAGE_SHIFT) % FAKE_TLB];
-	u64 *entry, leaf;
+	u64 leaf;
 
 	if (t->page != page + 1 || (write && !t->write)) {
-		entry = entry_of(m, page);
-		leaf = entry ? __atomic_load_n(entry, __ATOMIC_SEQ_CST) : 0;
-		if (!(leaf & m->format->present) || (write && !(leaf & m->format->write)))
+		if (!entry_of(m, page, &leaf) || (write && !(leaf & m->format->write)))
 			return NULL;
 		*t = (struct fake_translation){ page + 1, leaf & TABLE_ADDRESS, leaf & m->format->write,
 						!m->format->dirty };
 	}
-	if (write)
-		set_dirty(m, t);
-	return t;
+	return write && !set_dirty(m, t) ? NULL : t;
 }
 
 static bool access(u32 g, u32 vcpu, u64 gpa, u8 *value, bool write)
@@ -257,14 +259,14 @@ static void check_translations(struct fake_guest *g)
 	for (u32 v = 0; v < FAKE_VCPUS; v++)
 		for (u32 i = 0; i < FAKE_TLB; i++) {
 			const struct fake_translation *t = &g->vcpu[v].tlb[i];
-			const u64 *entry = t->page ? entry_of(&g->m, t->page - 1) : NULL;
+			u64 leaf;
 
 			if (!t->page)
 				continue;
-			assert_non_null(entry);
-			assert_true((*entry & TABLE_ADDRESS) == t->frame);
-			assert_true(!t->write || *entry & g->m.format->write);
-			assert_true(!t->write || !t->dirty || (*entry & gmem_leaf_dirt(&g->m)));
+			assert_non_null(entry_of(&g->m, t->page - 1, &leaf));
+			assert_true((leaf & TABLE_ADDRESS) == t->frame);
+			assert_true(!t->write || leaf & g->m.format->write);
+			assert_true(!t->write || !t->dirty || (leaf & gmem_leaf_dirt(&g->m)));
 		}
 }
 
@@ -275,15 +277,20 @@ void fake_guests_check(void)
 	seen_count = 0;
 	for (u32 g = 0; g < FAKE_GUESTS; g++) {
 		struct gmem *m = &fake_guests[g].m;
-		u64 counts[4] = { 0 }, gpa = 0;
+		u64 counts[4] = { 0 }, gpa = 0, large = 0;
 		struct leaf_run run;
 
 		if (!m->root.v)
 			continue;
-		while (gmem_leaf_run(m, &gpa, &run))
+		while (gmem_leaf_run(m, &gpa, &run)) {
 			for (u32 i = 0; i < run.count; i++)
 				if (run.entries[i] & m->format->present)
 					check_leaf(&fake_guests[g], run.entries[i], counts);
+			large += run.large ? 1 : 0;
+			for (u64 page = run.gpa; run.large && page < gpa; page += PAGE_SIZE)
+				check_leaf(&fake_guests[g], gmem_leaf_part(m, *run.large, page), counts);
+		}
+		assert_int_equal(large, m->large_leaves);
 		assert_int_equal(counts[0], m->private_pages);
 		assert_int_equal(fake_guests[g].account.used, m->private_pages + m->tables);
 		assert_int_equal(counts[1], m->shared_pages);
