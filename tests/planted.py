@@ -16,6 +16,7 @@ import model
 SECONDS = 60  # to find one; most take less than one
 MAP, GMEM, MERGE = "kernel/gmem_map.c", "kernel/gmem.c", "kernel/merge.c"
 SCAN, REPLACE, COMPRESS = "kernel/merge_scan.c", "kernel/merge_replace.c", "kernel/gmem_compress.c"
+LARGE, COLLAPSE = "kernel/gmem_large.c", "kernel/collapse.c"
 BUGS = [
     ("a missed flush", SCAN, r"(\tif \(flush\)\n)\t\tm->shootdown\(m\);\n(\tspin_unlock\(&m->lock\);\n\treturn end;)",
      r"\2"),
@@ -26,6 +27,10 @@ BUGS = [
     ("a leaked frame", REPLACE, r"\t\t\tmerge_frame_put\(f->target\);\n", "\t\t\t(void)0;\n"),
     ("a missed flush in compression", COMPRESS, r"\tif \(b\.flush\)\n\t\tm->shootdown\(m\);\n", ""),
     ("a compressed page that is forgotten", MAP, r"\t\tgmem_compressed_put\(m, \*entry\);\n", "\t\t(void)0;\n"),
+    ("a collapse without its flush", COLLAPSE, r"(ACQ_REL\);\n\n)\tm->shootdown\(m\);\n(\tif \(!complete)", r"\1\2"),
+    ("a dirty bit lost in a collapse", COLLAPSE, r"m->format->accessed \| m->format->dirty", "m->format->accessed"),
+    ("a write lost in a collapse", "kernel/gmem_leaf.h", r"\tif \(\*entry & LEAF_COPIED\)\n.*\n", ""),
+    ("a split that forgets a page", LARGE, r"for \(u64 i = 0; i < LARGE_PAGES", "for (u64 i = 0; i < LARGE_PAGES - 1"),
     ("a share-group mix-up", MERGE, r"members\[i\] && !strcmp\(members\[i\]->name, name\)", "members[i]"),
 ]
 

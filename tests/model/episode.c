@@ -20,10 +20,12 @@ const char *episode_save;
 
 /* What an episode's first bytes say. */
 struct setup {
-	u8 guests;
+	u8 guests;      /* low: how many; high: have they filler */
 	u8 often;      /* one in so many operations is followed by a recount */
 	u8 enabled[4]; /* operations, by bit; none: all.  Few at a time go deeper. */
 };
+
+bool model_with_blocks;
 
 static const u8 *input, *input_at, *input_end;
 static u32 recent[RECENT];
@@ -115,6 +117,7 @@ void episode_run(const u8 *data, u64 len)
 		((u8 *)&s)[i] = (u8)model_take();
 	count = choose(&s, chosen);
 	model_guest_count = 1 + s.guests % MODEL_GUESTS;
+	model_with_blocks = s.guests >> 6 == 3;
 	for (u32 i = 0; i < model_guest_count; i++)
 		model_create(&model_guests[i]);
 	while (!model_input_ended()) {

@@ -41,8 +41,8 @@ static struct translation *tlb_entry(struct vcpu *v, u64 gpa)
 
 enum purpose { LOOK, READ, WRITE }; /* LOOK: as a reader, and leaves no trace */
 
-/* One walk.  false: a stage-2 fault. */
-static bool walk(struct model_guest *g, u64 gpa, enum purpose purpose, struct translation *t)
+/* One walk.  false: a stage-2 fault.  *large: a leaf of 2 MiB was found. */
+static bool walk(struct model_guest *g, u64 gpa, enum purpose purpose, struct translation *t, bool *large)
 {
 	const struct table_format *f = g->gmem.format;
 	u64 *entry, frame = g->gmem.root.v, inside;
@@ -59,19 +59,40 @@ static bool walk(struct model_guest *g, u64 gpa, enum purpose purpose, struct tr
 	} while (level && !(*entry & f->large));
 	if (purpose == WRITE)
 		*entry |= f->dirty;
+	REQUIRE(level < 2);
+	*large = level;
 	inside = (PAGE_SIZE << 9 * level) - 1;
 	*t = (struct translation){ (gpa & PAGE_MASK) + 1, (frame & ~inside) + (gpa & inside & PAGE_MASK),
 				   *entry & f->write, *entry & f->dirty || (!f->dirty && *entry & f->write) };
 	return true;
 }
 
+/* What a large leaf was found for serves all pages of its block. */
+static void keep_large(struct vcpu *v, u64 gpa, const struct translation *t)
+{
+	u64 block = ALIGN_DOWN(gpa, 2 * MIB), frame = ALIGN_DOWN(t->frame, 2 * MIB);
+
+	for (u32 page = 0; page < MODEL_PAGES; page++) {
+		u64 offset = model_gpa(page) - block;
+
+		if (offset < 2 * MIB)
+			v->tlb[page] = (struct translation){ block + offset + 1, frame + offset, t->write, t->dirty };
+	}
+}
+
 static struct translation *translate(struct model_guest *g, struct vcpu *v, u64 gpa, bool write)
 {
-	struct translation *t = tlb_entry(v, gpa);
+	struct translation *t = tlb_entry(v, gpa), found;
+	bool large;
 
 	if (t->page && (!write || (t->write && t->dirty)))
 		return t;
-	return walk(g, gpa, write ? WRITE : READ, t) ? t : NULL;
+	if (!walk(g, gpa, write ? WRITE : READ, &found, &large))
+		return NULL;
+	*t = found;
+	if (large)
+		keep_large(v, gpa, &found);
+	return t;
 }
 
 /* As vcpu_run.c's enter: what was taken away while it was outside is forgotten now. */
@@ -204,8 +225,10 @@ static void check_translation(struct model_guest *g, const struct translation *t
 {
 	struct translation now;
 	u64 gpa = t->page - 1;
+	bool large;
 
-	if (!walk(g, gpa, LOOK, &now) || now.frame != t->frame || (t->write && !now.write) || (t->dirty && !now.dirty))
+	if (!walk(g, gpa, LOOK, &now, &large) || now.frame != t->frame || (t->write && !now.write) ||
+	    (t->dirty && !now.dirty))
 		model_fail("guest %u: a vCPU still reaches what was in page %u", number_of(g), model_page_at(gpa));
 }
 

@@ -53,6 +53,17 @@ void model_map(struct model_guest *g, u32 page, u32 count, enum map_kind kind, u
 	}
 }
 
+void model_fill(struct model_guest *g, u64 offset, u64 len, u32 salt)
+{
+	for (u64 at = offset; at < offset + len; at += PAGE_SIZE)
+		g->filler[at / PAGE_SIZE] = (u8)salt;
+}
+
+u64 model_filler(u64 offset, u32 salt)
+{
+	return salt ? (offset / PAGE_SIZE / (salt == 1 ? 1 : 4)) << 8 | salt : 0; /* all different, or some equal */
+}
+
 /* 0: zeroes; 1 to 15: made by guests; from 16 on: the file's pages.  Some pairs differ in their last byte only. */
 void model_pattern(u8 bytes[PAGE_SIZE], u32 pattern)
 {

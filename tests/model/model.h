@@ -14,7 +14,12 @@
 #define MODEL_VCPUS 3
 #define MODEL_PAGES 24     /* of a guest's address space; gpa_of says where */
 #define MODEL_FILE_PAGES 8
-#define MODEL_FRAMES 256  /* the host's */
+#define MODEL_FRAMES 4096 /* the host's */
+
+/* Pages 0 to 7 are the last of a block of 2 MiB, which can become a large leaf.  In some episodes guests have the rest
+ * of it, too: filler, which is written as a whole, and of which a page's first word says what it is. */
+#define MODEL_BLOCK 0ull
+#define MODEL_BLOCK_PAGES 512
 
 /* What the guest must see in a page. */
 struct model_page {
@@ -27,6 +32,8 @@ struct model_guest {
 	struct ledger_account account; /* everything is promised: the ledger refuses nothing */
 	const char *group; /* whom it may share with; "": nobody */
 	struct model_page pages[MODEL_PAGES];
+	bool has_block;
+	u8 filler[MODEL_BLOCK_PAGES]; /* salts, 0: zeroes */
 };
 
 extern struct model_guest model_guests[MODEL_GUESTS];
@@ -48,6 +55,8 @@ u32 model_page_at(u64 gpa);     /* MODEL_PAGES: none */
 bool model_whole(const struct model_guest *g, u32 page, u64 offset, u64 len, bool write);
 u8 *model_byte(struct model_guest *g, u32 page, u64 offset);
 void model_map(struct model_guest *g, u32 page, u32 count, enum map_kind kind, u64 source);
+void model_fill(struct model_guest *g, u64 offset, u64 len, u32 salt); /* of the block; picked pages are left alone */
+u64 model_filler(u64 offset, u32 salt); /* the word there */
 void model_pattern(u8 bytes[PAGE_SIZE], u32 pattern); /* few, so that pages become equal */
 
 void model_file_start(void);
@@ -102,7 +111,16 @@ void merge_check(void);
 bool merge_is_verifying(void);
 void compress_some(void);
 
+/* operations_large.c */
+void large_fill(void);
+void large_step(void);
+void large_all(void);
+void large_split(void);
+void large_forget(struct model_guest *g); /* its memory goes */
+
 /* ---- episode.c ---- */
+
+extern bool model_with_blocks; /* guests have filler */
 
 void episode_run(const u8 *data, u64 len);
 extern u64 episode_steps;       /* operations in all */

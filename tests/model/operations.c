@@ -55,15 +55,19 @@ void model_create(struct model_guest *g)
 	static const char *const groups[] = { "a", "b", "", "a" };
 	const struct table_format *format;
 	s64 mapped;
+	u64 pages;
 	int error;
 
 	ept_plain = table_format_ept;
 	ept_plain.accessed = ept_plain.dirty = 0;
 	format = formats[model_pick(3)];
 	g->account = (struct ledger_account){ .full = BIT(40), .min = BIT(40) };
-	error = gmem_init(&g->gmem, format, (MODEL_PAGES - model_pick(6)) * PAGE_SIZE, &g->account, 0, mmu_shootdown);
+	pages = MODEL_PAGES - model_pick(6) + (model_with_blocks ? MODEL_BLOCK_PAGES : 0);
+	error = gmem_init(&g->gmem, format, pages * PAGE_SIZE, &g->account, 0, mmu_shootdown);
 	mmu_forget(g);
 	memset(g->pages, 0, sizeof(g->pages));
+	memset(g->filler, 0, sizeof(g->filler));
+	g->has_block = model_with_blocks;
 	REQUIRE(!error);
 	mapped = gmem_map(&g->gmem, model_gpa(0), 12 * PAGE_SIZE, MAP_RAM, 0);
 	REQUIRE(mapped == 12 * PAGE_SIZE);
@@ -77,6 +81,7 @@ bool model_destroy(struct model_guest *g)
 {
 	if (!merge_leave(&g->gmem))
 		return false; /* it is being scanned */
+	large_forget(g);
 	mmu_forget(g);
 	while (!gmem_fini_step(&g->gmem))
 		;
@@ -351,6 +356,7 @@ static const struct {
 	OPERATION(kernel_word, 1), OPERATION(kernel_peek, 1), OPERATION(kernel_map, 2), OPERATION(kernel_discard, 2),
 	OPERATION(renew, 1), OPERATION(memory_short, 1), OPERATION(memory_back, 1), OPERATION(merge_some, 4),
 	OPERATION(merge_all, 1), OPERATION(merge_undo, 1), OPERATION(merge_check, 1), OPERATION(compress_some, 3),
+	OPERATION(large_fill, 1), OPERATION(large_step, 3), OPERATION(large_all, 1), OPERATION(large_split, 1),
 };
 _Static_assert(ARRAY_SIZE(operations) <= MODEL_OPERATIONS, "their counts have room");
 const u32 operation_count = ARRAY_SIZE(operations);

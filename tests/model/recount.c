@@ -13,7 +13,7 @@ static u64 objects[MODEL_FRAMES];         /* chunks of each frame at which a com
 static u64 zero_frame;                    /* learnt: the only frame of the kernel's that guests may map */
 
 struct sums {
-	u64 own, shared, file, merged, given, tables, compressed;
+	u64 own, shared, file, merged, given, tables, compressed, large;
 };
 
 static struct sums all;
@@ -43,9 +43,10 @@ static void count_leaf(struct model_guest *g, u64 gpa, u64 entry, struct sums *s
 	hpa_t frame = { entry & TABLE_ADDRESS };
 	enum frame_kind kind = frame_kind_of(frame);
 	u32 page = model_page_at(gpa);
+	bool filler = page == MODEL_PAGES && g->has_block && gpa - MODEL_BLOCK < 2 * MIB;
 
-	REQUIRE(page < MODEL_PAGES && g->pages[page].kind != MAP_HOLE);
-	REQUIRE(!(entry & f->write) || (g->pages[page].kind != MAP_ROM && kind == FRAME_GUEST));
+	REQUIRE(filler || (page < MODEL_PAGES && g->pages[page].kind != MAP_HOLE));
+	REQUIRE(!(entry & f->write) || ((filler || g->pages[page].kind != MAP_ROM) && kind == FRAME_GUEST));
 	mapped[index_of(frame.v)]++;
 	if (kind == FRAME_GUEST) {
 		REQUIRE(frame_refs(frame) == 1);
@@ -78,6 +79,20 @@ static void count_compressed(u64 entry, struct sums *sums)
 	sums->compressed++;
 }
 
+/* Frames side by side, all of the guest's own, and the table that is kept for a split. */
+static void count_large(struct model_guest *g, u64 gpa, u64 entry, struct sums *sums)
+{
+	u64 frame = entry & TABLE_ADDRESS, own = sums->own, table = *frame_note((hpa_t){ frame });
+
+	REQUIRE(!(frame & (2 * MIB - 1)) && g->has_block && gpa == MODEL_BLOCK);
+	REQUIRE(frame_kind_of((hpa_t){ table }) == FRAME_TABLE && frame_refs((hpa_t){ table }) == 1);
+	for (u64 at = 0; at < 2 * MIB; at += PAGE_SIZE)
+		count_leaf(g, gpa + at, (entry & ~g->gmem.format->large) + at, sums);
+	REQUIRE(sums->own == own + MODEL_BLOCK_PAGES);
+	sums->tables++;
+	sums->large++;
+}
+
 static void count_table(struct model_guest *g, u64 table, u32 level, u64 gpa, struct sums *sums)
 {
 	const u64 *entries = (const u64 *)table;
@@ -91,7 +106,9 @@ static void count_table(struct model_guest *g, u64 table, u32 level, u64 gpa, st
 			count_compressed(entry, sums);
 		if (!(entry & g->gmem.format->present))
 			continue;
-		if (level)
+		if (level == 1 && entries[i] & g->gmem.format->large)
+			count_large(g, at, entry, sums);
+		else if (level)
 			count_table(g, entry & TABLE_ADDRESS, level - 1, at, sums);
 		else
 			count_leaf(g, at, entry, sums);
@@ -121,6 +138,15 @@ static void compare_guest(struct model_guest *g)
 		if (!error && memcmp(bytes, g->pages[page].bytes, PAGE_SIZE))
 			model_fail("guest %ld: page %u has other bytes than it should", (long)(g - model_guests),
 				   page);
+	}
+	for (u64 at = 0; g->has_block && at < 2 * MIB; at += PAGE_SIZE) {
+		u64 word;
+
+		if (model_page_at(MODEL_BLOCK + at) < MODEL_PAGES || !g->filler[at / PAGE_SIZE])
+			continue;
+		REQUIRE(!read_page(&g->gmem, MODEL_BLOCK + at, bytes));
+		memcpy(&word, bytes, sizeof(word));
+		REQUIRE(word == model_filler(at, g->filler[at / PAGE_SIZE]));
 	}
 }
 
@@ -161,6 +187,7 @@ static void count_guest(struct model_guest *g)
 	REQUIRE(sums.merged == g->gmem.merged_pages);
 	REQUIRE(sums.given == g->gmem.given_pages);
 	REQUIRE(sums.tables == g->gmem.tables);
+	REQUIRE(sums.large == g->gmem.large_leaves);
 	REQUIRE(sums.compressed == g->gmem.store.objects);
 	REQUIRE(g->account.used == sums.own + sums.tables + g->gmem.store.frames);
 	all.compressed += sums.compressed;

@@ -118,8 +118,10 @@ void fake_leave(u64 count)
 {
 	hpa_t at;
 
-	while (kept_count < KEPT_MAX && frame_count(FRAME_FREE) > count && (at = frame_alloc(0, FRAME_KERNEL)).v)
-		kept[kept_count++] = at;
+	for (u32 order = FRAME_ORDERS; order-- > 0;)
+		while (kept_count < KEPT_MAX && frame_count(FRAME_FREE) >= count + BIT(order) &&
+		       (at = frame_alloc(order, FRAME_KERNEL)).v)
+			kept[kept_count++] = at;
 	assert(frame_count(FRAME_FREE) == count);
 }
 
