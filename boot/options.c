@@ -119,14 +119,12 @@ static int set_mitigations(struct target *t, const char *value)
 	return config_bool(value, &t->options->mitigations);
 }
 
-static int set_overcommit(struct target *t, const char *value)
+/* Which of the names; they end with an empty one. */
+static int set_choice(const char (*names)[8], const char *value, u32 *choice)
 {
-	static const char names[][8] = { [OVERCOMMIT_NONE] = "none", [OVERCOMMIT_SHARING] = "sharing",
-					 [OVERCOMMIT_FULL] = "full" };
-
-	for (u32 i = 0; i < ARRAY_SIZE(names); i++) {
+	for (u32 i = 0; names[i][0]; i++) {
 		if (!strcmp(value, names[i])) {
-			t->options->overcommit = i;
+			*choice = i;
 			return 0;
 		}
 	}
@@ -135,15 +133,26 @@ static int set_overcommit(struct target *t, const char *value)
 
 static int set_smt(struct target *t, const char *value)
 {
-	static const char names[][8] = { [SMT_AUTO] = "auto", [SMT_ON] = "on", [SMT_CORE] = "core", [SMT_OFF] = "off" };
+	static const char names[][8] = { [SMT_AUTO] = "auto", [SMT_ON] = "on", [SMT_CORE] = "core", [SMT_OFF] = "off",
+					 "" };
 
-	for (u32 i = 0; i < ARRAY_SIZE(names); i++) {
-		if (!strcmp(value, names[i])) {
-			t->options->smt = i;
-			return 0;
-		}
-	}
-	return ERR_INVAL;
+	return set_choice(names, value, &t->options->smt);
+}
+
+static int set_overcommit(struct target *t, const char *value)
+{
+	static const char names[][8] = { [OVERCOMMIT_NONE] = "none", [OVERCOMMIT_SHARING] = "sharing",
+					 [OVERCOMMIT_FULL] = "full", "" };
+
+	return set_choice(names, value, &t->options->overcommit);
+}
+
+static int set_large_pages(struct target *t, const char *value)
+{
+	static const char names[][8] = { [LARGE_PAGES_AUTO] = "auto", [LARGE_PAGES_ON] = "on",
+					 [LARGE_PAGES_OFF] = "off", "" };
+
+	return set_choice(names, value, &t->options->large_pages);
 }
 
 static int set_memory_reserve(struct target *t, const char *value)
@@ -187,6 +196,7 @@ static const struct host_key host_keys[] = {
 	{ "smt", set_smt, "auto, on, core or off" },
 	{ "overcommit", set_overcommit, "none, sharing or full" },
 	{ "memory-reserve", set_memory_reserve, "a size of at least 1M" },
+	{ "large-pages", set_large_pages, "auto, on or off" },
 	{ "preload", NULL, "a file" }, /* files.c reads these, in their order among the guests' */
 };
 

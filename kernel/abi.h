@@ -400,6 +400,7 @@ struct guest_info {
 	u32 memory_shares;
 	u64 memory_used;    /* bytes of frames that its RAM holds for itself */
 	u64 memory_shared;  /* bytes of its RAM that are mapped from shared frames (files, the zero frame) */
+	u64 memory_large;   /* bytes of memory_used that are mapped by pages of 2 MiB */
 	u64 overhead;       /* bytes of Quire's own for it: process, tables, structures */
 	u64 stage2;         /* where its second-stage tables begin, host-physical; 0: none */
 	u64 run_ns;         /* CPU time of all vCPUs, guest and machine process */

@@ -42,6 +42,10 @@ struct host_info {
 	u64 memory_files;
 	u64 memory_guests;       /* RAM and overhead of all guests */
 	u64 memory_processes;    /* of it, ring-3 processes */
+	u64 memory_large;        /* of guests' RAM: mapped by pages of 2 MiB; such pages that were made, made without a
+				  * copy, given up half copied, and split, in all; and the time for it */
+	u64 large_made, large_in_place, large_abandoned, large_split, large_ns;
+	char large_pages[64];    /* "on", or "off" and why */
 	/* boot report, clock ns from efi_main; firmware_ns is time spent in the firmware's I/O */
 	u64 boot_firmware_ns, boot_exit_ns, boot_cpus_ns, boot_monitor_ns;
 	u32 log_level;           /* enum log_level that reaches the console */

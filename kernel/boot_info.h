@@ -44,6 +44,8 @@ struct boot_framebuffer {
 	bool bgr;        /* 32 bits a pixel, blue lowest (else red lowest) */
 };
 
+enum large_pages { LARGE_PAGES_AUTO, LARGE_PAGES_ON, LARGE_PAGES_OFF };
+
 struct boot_options { /* the [host] section */
 	u32 max_cpus;          /* 0: all */
 	u32 log_level;         /* enum log_level */
@@ -56,6 +58,7 @@ struct boot_options { /* the [host] section */
 	u64 memory_reserve;    /* bytes that guests never get, 0: the default */
 	u32 overcommit;        /* enum overcommit */
 	u32 smt;               /* enum host_smt */
+	u32 large_pages;       /* enum large_pages */
 };
 
 struct boot_info {

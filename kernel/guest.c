@@ -56,6 +56,34 @@ struct gmem *guest_gmem_next(u32 *id)
 	return NULL;
 }
 
+struct gmem *guest_gmem_hold(u32 *id)
+{
+	struct gmem *m = NULL;
+	u32 from = *id;
+
+	spin_lock(&list_lock);
+	for (struct link *l = guests.next; l != &guests && !m; l = l->next) {
+		struct guest *g = LIST_ITEM(l, struct guest, link);
+
+		spin_lock(&g->lock);
+		if (g->id >= from && g->state != GUEST_OFF && g->state != GUEST_DYING) {
+			m = &g->gmem;
+			__atomic_add_fetch(&m->held, 1, __ATOMIC_SEQ_CST);
+			*id = g->id;
+		}
+		spin_unlock(&g->lock);
+	}
+	spin_unlock(&list_lock);
+	if (!m)
+		*id = 0;
+	return m;
+}
+
+void guest_gmem_release(struct gmem *m)
+{
+	__atomic_sub_fetch(&m->held, 1, __ATOMIC_SEQ_CST);
+}
+
 bool guest_is_dying(void)
 {
 	for (u32 id = 0; (id = guest_next(id));)

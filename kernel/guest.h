@@ -84,6 +84,12 @@ int guest_undefine(struct guest *g) must_check; /* ERR_STATE unless it is OFF */
 struct guest *guest_find(u32 id);               /* NULL */
 u32 guest_next(u32 id);                         /* 0 */
 struct gmem *guest_gmem_next(u32 *id);          /* of the next guest that has memory; NULL.  For the monitor's calls */
+
+/* The memory of the first guest from *id on that has some, and its number; NULL and 0: none.  It is not taken apart
+ * until it is released.  For kernel threads. */
+struct gmem *guest_gmem_hold(u32 *id);
+void guest_gmem_release(struct gmem *m);
+
 bool guest_is_dying(void);                      /* any */
 struct guest *guest_dying(void);                /* one to be taken apart, whose process has gone; NULL */
 void guest_each(void (*look)(struct guest *g, void *argument), void *argument); /* the list is locked meanwhile */

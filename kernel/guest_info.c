@@ -66,6 +66,7 @@ void guest_info(struct guest *g, struct guest_info *info)
 		info->vcpus_wanted = guest_vcpu_target(g);
 	info->memory_used = (g->gmem.private_pages + g->gmem.store.frames) * PAGE_SIZE;
 	info->memory_shared = g->gmem.shared_pages * PAGE_SIZE;
+	info->memory_large = g->gmem.large_leaves * table_span(1);
 	info->overhead = guest_overhead(g);
 	info->stage2 = g->gmem.root.v;
 	info->run_ns = clock_duration_ns(is_there ? guest_run_cycles(g) : g->ended_cycles);

@@ -6,9 +6,11 @@
 #include "arch/x86_64/virt.h"
 #include "build/version.h"
 #include "kernel/clock.h"
+#include "kernel/collapse.h"
 #include "kernel/cpus.h"
 #include "kernel/file.h"
 #include "kernel/frame.h"
+#include "kernel/gmem_leaf.h"
 #include "kernel/guest.h"
 #include "kernel/host_cpu.h"
 #include "kernel/lib/string.h"
@@ -62,6 +64,19 @@ static void fill_memory(struct host_info *info)
 		MIN(info->memory_guests, info->memory_total - info->memory_free - info->memory_files);
 }
 
+static void fill_large(struct host_info *info)
+{
+	const struct collapse_counts *c = &collapse_counts;
+
+	str_copy(info->large_pages, sizeof(info->large_pages), collapse_state());
+	info->memory_large = gmem_totals.large * table_span(1);
+	info->large_made = c->copied + c->in_place;
+	info->large_in_place = c->in_place;
+	info->large_abandoned = c->abandoned;
+	info->large_split = gmem_totals.splits;
+	info->large_ns = clock_duration_ns(c->cycles);
+}
+
 static u64 moment_ns(enum boot_moment m)
 {
 	return clock_duration_ns(moments[m] - moments[BOOT_START]);
@@ -79,6 +94,7 @@ void host_info_fill(struct host_info *info)
 	info->tsc_hz = clock_hz();
 	info->clock_ns = clock_ns();
 	fill_memory(info);
+	fill_large(info);
 	info->boot_firmware_ns = clock_duration_ns(firmware_cycles);
 	info->boot_exit_ns = moment_ns(BOOT_LEFT_FIRMWARE);
 	info->boot_cpus_ns = moment_ns(BOOT_CPUS_UP);

@@ -13,6 +13,7 @@
 #include "drivers/uart.h"
 #include "kernel/boot_info.h"
 #include "kernel/clock.h"
+#include "kernel/collapse.h"
 #include "kernel/compress.h"
 #include "kernel/cpuid.h"
 #include "kernel/cpus.h"
@@ -165,7 +166,7 @@ static void start(void *argument)
 	start_serial_input(info);
 	ledger_start(info->options.memory_reserve, info->options.overcommit);
 	if (program_init() || guest_start_reaper() || compress_start() || pressure_start() || start_merging(info) ||
-	    monitor_start())
+	    collapse_start(info->options.large_pages) || monitor_start())
 		panic("no memory to start the monitor");
 	host_info_mark(BOOT_MONITOR);
 	sched_loop(NULL);

@@ -7,6 +7,7 @@
  * would else be torn between all, and all wait again. */
 #include "arch/x86_64/registers.h"
 #include "kernel/clock.h"
+#include "kernel/collapse.h"
 #include "kernel/compress.h"
 #include "kernel/frame.h"
 #include "kernel/guest.h"
@@ -196,8 +197,10 @@ static enum memory_level follow_level(void)
 		tell_level(level, available);
 	follow_targets(level, available);
 	merge_hurry(level >= MEMORY_HARD);
-	if (level != current)
+	if (level != current) {
 		compress_wake();
+		collapse_look();
+	}
 	current = level;
 	return level;
 }

@@ -1,7 +1,8 @@
 /* A guest's working set: which part of its memory it uses, told by a sample of its pages.
  *
  * Each time that it is asked, the pages that were chosen the last time are looked at (did the processor set their
- * accessed bits?), and others are chosen and made unaccessed.  What is sampled are frames of its own.  Only the
+ * accessed bits?), and others are chosen and made unaccessed.  What is sampled are frames of its own, not those
+ * of large leaves, whose one bit speaks for 512 pages (collapse_thread.c splits them while memory is short).  Only the
  * keeper's thread calls here (pressure.c), while memory is short. */
 #ifndef KERNEL_WORKING_SET_H
 #define KERNEL_WORKING_SET_H

@@ -239,8 +239,9 @@ static void test_dommemstat(void **state)
 
 	web->memory.target = 48 * MIB;
 	web->info.memory_used = 20 * MIB;
+	web->info.memory_large = 6 * MIB;
 	expect("dommemstat web", "actual            65536 KiB\r\ntarget            49152 KiB\r\n"
-				 "rss               20480 KiB");
+				 "rss               20480 KiB\r\nlarge             6144 KiB\r\n");
 	expect("dominfo web", "Balloon           its driver is not at work\r\n");
 	*stats = (struct memory_stats){ .driver = 1, .reporting = 1, .balloon = 16 * MIB, .clock = fake.clock };
 	memset(stats->values, 0xff, sizeof(stats->values));

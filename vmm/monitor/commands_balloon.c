@@ -162,6 +162,7 @@ void commands_dommemstat(int argc, char **argv)
 	fact_size("target", memory.target);
 	show_values(&memory.stats);
 	fact_size("rss", info.memory_used);
+	fact_size("large", info.memory_large);
 	fact_size("working_set", memory.working_set);
 	fact_size("compressed", memory.compressed);
 	fact_size("compressed_in", memory.compressed_in);

@@ -48,6 +48,11 @@ void commands_nodeinfo(int argc, char **argv)
 		if (host->node_free[n] && host->node_free[n] != host->memory_free)
 			output_print("Free in node %-6u%s\n", n, units_size(host->node_free[n]).text);
 	commands_ledger_facts();
+	table_fact("Large pages", "%s", host->large_pages);
+	table_fact("  made", "%lu, of them %lu without a copy; %lu copies in vain", host->large_made,
+		   host->large_in_place, host->large_abandoned);
+	table_fact("  split", "%lu", host->large_split);
+	table_fact("  time", "%lu us", host->large_ns / 1000);
 }
 
 static const struct column freecell_columns[] = {
@@ -83,6 +88,7 @@ void commands_freecell(int argc, char **argv)
 	freecell_row("files", host->memory_files);
 	freecell_row("guests", host->memory_guests);
 	freecell_row("  of it processes", host->memory_processes);
+	freecell_row("  of it pages of 2 MiB", host->memory_large);
 	for (GUESTS_EACH(&info)) {
 		if (info.state == GUEST_OFF)
 			continue;

@@ -12,6 +12,7 @@
 #define MISC_PREEMPTION_SHIFT 31 /* SDM 3D A.6 */
 #define EPT_WALK_4 BIT(6) /* SDM 3D A.10 */
 #define EPT_WB BIT(14)
+#define EPT_2M BIT(16)
 #define EPT_1G BIT(17)
 #define EPT_INVEPT BIT(20)
 #define EPT_AD BIT(21)
@@ -75,6 +76,7 @@ static int choose_ept(struct vmx_features *f, u64 off, u64 capability, const cha
 	    (EPT_WALK_4 | EPT_WB | EPT_INVEPT | EPT_INVEPT_ALL))
 		return ERR_UNSUPPORTED;
 	f->ept_ad = capability & EPT_AD && !(off & VIRT_VMX_EPT_AD);
+	f->ept_2m = capability & EPT_2M;
 	f->ept_1g = capability & EPT_1G;
 	f->invept_single = capability & EPT_INVEPT_SINGLE && !(off & VIRT_VMX_INVEPT_SINGLE);
 	return 0;
@@ -125,8 +127,8 @@ int vmx_controls_choose(struct vmx_features *f, u64 off, u64 (*read)(u32 msr), c
 
 void vmx_controls_describe(const struct vmx_features *f, char *to, size_t len)
 {
-	size_t used = (size_t)fmt_print(to, len, "ept%s%s%s", f->ept_ad ? " ept-ad" : "",
-					f->ept_1g ? " ept-1g" : "", f->invept_single ? " invept-single" : "");
+	size_t used = (size_t)fmt_print(to, len, "ept%s%s%s%s", f->ept_ad ? " ept-ad" : "",
+					f->ept_2m ? " ept-2m" : "", f->ept_1g ? " ept-1g" : "", f->invept_single ? " invept-single" : "");
 
 	for (u32 i = 0; i < ARRAY_SIZE(wishes); i++) {
 		const struct wish *w = &wishes[i];

@@ -57,7 +57,7 @@ struct vmx_features {
 	u32 controls[CONTROL_COUNT]; /* of a new vCPU */
 	u32 revision;                /* first word of a VMCS */
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; /* bits that must be 1; that may be 1 */
-	bool ept_ad, ept_1g, invept_single;
+	bool ept_ad, ept_2m, ept_1g, invept_single;
 	u32 preemption_shift; /* the preemption timer counts TSC >> this */
 };
 

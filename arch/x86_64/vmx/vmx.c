@@ -37,6 +37,8 @@ static int probe(u64 off, char *why, size_t why_len, char *features, size_t feat
 	stage2 = table_format_ept;
 	if (!vmx_features.ept_ad)
 		stage2.accessed = stage2.dirty = 0;
+	if (!vmx_features.ept_2m)
+		stage2.large = 0;
 	vmx_controls_describe(&vmx_features, features, features_len);
 	return 0;
 }
