@@ -302,6 +302,7 @@ struct guest_params {
 	u64 memory_min; /* bytes of frames that it is promised */
 	u64 memory_max; /* the most that it may have, 0: memory */
 	char share_group[NAME_MAX]; /* guests of one group share equal pages; "": it shares with none */
+	u32 uniform;    /* 1: writes to merged and unmerged pages are alike, for all of the group */
 	u32 hyperv;     /* enum hyperv_mode */
 };
 

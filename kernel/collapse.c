@@ -253,7 +253,7 @@ bool collapse_step(struct gmem *m, struct collapse *c, bool may_copy)
 {
 	bool end = false;
 
-	if (!m->format->large)
+	if (!m->format->large || m->uniform) /* (frames that lie side by side are not by lot) */
 		return true;
 	spin_lock(&m->lock);
 	if (c->block.v)

@@ -5,6 +5,7 @@
 #include "kernel/gmem_compress.h"
 #include "kernel/gmem_leaf.h"
 #include "kernel/gmem_region.h"
+#include "kernel/gmem_uniform.h"
 #include "kernel/lib/string.h"
 #include "kernel/merge_frame.h"
 
@@ -108,7 +109,7 @@ static hpa_t empty_frame(struct gmem *m, enum ledger_use use)
 
 	if (ledger_take(m->account, 1, use))
 		return frame;
-	frame = frame_alloc_near(frame_node(m->root), 0, FRAME_GUEST);
+	frame = m->uniform ? merge_stock_draw() : frame_alloc_near(frame_node(m->root), 0, FRAME_GUEST);
 	if (frame.v)
 		m->private_pages++;
 	else
@@ -123,7 +124,7 @@ static hpa_t private_frame(struct gmem *m, hpa_t from, enum ledger_use use)
 
 	if (!frame.v)
 		return frame;
-	if (from.v != gmem_zero_frame.v)
+	if (m->uniform || from.v != gmem_zero_frame.v)
 		memcpy(hpa_pointer(frame), hpa_pointer(from), PAGE_SIZE);
 	else
 		memset(hpa_pointer(frame), 0, PAGE_SIZE);
@@ -181,6 +182,8 @@ static bool take_over(struct gmem *m, u64 entry)
 {
 	hpa_t frame = gmem_leaf_frame(entry);
 
+	if (gmem_uniform_known(m, entry))
+		return false;
 	if (gmem_leaf_private(frame))
 		return frame_refs(frame) == 1;
 	if (frame.v == gmem_zero_frame.v || frame_kind_of(frame) != FRAME_MERGED)
@@ -209,7 +212,10 @@ static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry, enum
 	set_leaf(m, r, entry, frame, false);
 	m->shootdown(m);
 	__atomic_or_fetch(entry, m->format->write | m->format->dirty, __ATOMIC_RELEASE);
-	gmem_leaf_put(m, old);
+	if (m->uniform)
+		gmem_uniform_put(m, old);
+	else
+		gmem_leaf_put(m, old);
 	return 0;
 }
 

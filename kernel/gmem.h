@@ -49,6 +49,7 @@ struct gmem {
 	u64 tables_max;                    /* c: enough for all RAM, and no more for one that remaps it all over */
 	u64 changes;                       /* m: how often a leaf began or ended to map something */
 	struct merge_member *member;       /* merge.h's; NULL: it does not merge */
+	bool uniform;                      /* c: its share group is uniform (gmem_uniform.h) */
 	u64 fini_at;                       /* o: where gmem_fini_step goes on */
 	u32 held;                          /* a: how many walk it; it is not taken apart meanwhile */
 	void (*shootdown)(struct gmem *m); /* c: makes all vCPUs forget old translations */

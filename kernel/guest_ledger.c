@@ -1,5 +1,6 @@
 /* A guest's terms in the ledger: what its parameters mean in frames, at its start and when an operator changes
  * them.  What its machine process may take after the start is counted here and nowhere else. */
+#include "kernel/gmem_uniform.h"
 #include "kernel/guest.h"
 #include "kernel/process.h"
 
@@ -20,7 +21,7 @@ static struct ledger_terms terms_of(const struct guest *g, const struct guest_pa
 	u64 most = p->memory_max ? MIN(p->memory_max, p->memory) : p->memory;
 
 	return (struct ledger_terms){
-		.full = (most >> PAGE_SHIFT) + gmem_tables_max(p->memory) + UNPACKING,
+		.full = (most >> PAGE_SHIFT) + gmem_tables_max(p->memory) + UNPACKING + (p->uniform ? UNIFORM_EXTRA : 0),
 		.min = p->memory_min >> PAGE_SHIFT,
 		.shares = p->memory_shares,
 		.own = ((guest_heap_max(g) + GUEST_STATE_MAX) >> PAGE_SHIFT) + OWN_TABLES,

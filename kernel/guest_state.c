@@ -104,6 +104,19 @@ static void mark_run(struct guest *g)
 		ring_record(&g->output, (const u8 *)line, (u64)len);
 }
 
+/* Into its share group; only another mode than the group's is an error. */
+static int join(struct guest *g)
+{
+	char *group = g->params.share_group;
+	int error;
+
+	group[NAME_MAX - 1] = 0;
+	error = group[0] ? merge_join(&g->gmem, group, g->params.uniform) : 0;
+	if (error == ERR_NOMEM)
+		log_limited(&g->log_limit, LOG_WARN, "guest %u %s: no room for it among those that merge", g->id, g->name);
+	return error == ERR_NOMEM ? 0 : error;
+}
+
 int guest_start(struct guest *g, const struct guest_params *params, struct admission *admission)
 {
 	struct process *p = NULL;
@@ -132,14 +145,14 @@ int guest_start(struct guest *g, const struct guest_params *params, struct admis
 	error = guest_take_cpus(g, admission);
 	if (!error)
 		error = guest_admit(g, admission);
+	if (!error)
+		error = join(g);
 	if (error) {
 		process_abandon(p);
 		unbuild(g);
+		ledger_remove(&g->account);
 		return error;
 	}
-	g->params.share_group[NAME_MAX - 1] = 0;
-	if (g->params.share_group[0] && merge_join(&g->gmem, g->params.share_group))
-		log_limited(&g->log_limit, LOG_WARN, "guest %u %s: no room for it among those that merge", g->id, g->name);
 	spin_lock(&g->lock);
 	g->state = GUEST_RUNNING;
 	g->stop_reason = STOP_NONE;

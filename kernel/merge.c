@@ -4,6 +4,7 @@
 #include "kernel/frame.h"
 #include "kernel/heap.h"
 #include "kernel/lib/string.h"
+#include "kernel/merge_stock.h"
 
 static struct merge_member *members[MERGE_MEMBERS]; /* merge_lock */
 static u32 last_group;                              /* merge_lock */
@@ -11,50 +12,69 @@ static u32 last_group;                              /* merge_lock */
 int merge_init(u64 seed)
 {
 	merge_seed(seed);
+	merge_stock_seed(~seed);
 	return merge_index_init(frame_count(FRAME_FREE));
 }
 
-/* The number of the group of that name: that of a member, or a new one; 0 when all were used. */
-static u32 group_of(const char *name)
+/* A member of the group of that name; NULL. */
+static const struct merge_member *one_of(const char *name)
 {
 	for (u32 i = 1; i < MERGE_MEMBERS; i++)
 		if (members[i] && !strcmp(members[i]->name, name))
-			return members[i]->group;
-	return last_group + 1 < BIT(MERGE_GROUP_BITS) ? ++last_group : 0;
+			return members[i];
+	return NULL;
 }
 
-static bool enter(struct merge_member *member)
+static int enter(struct merge_member *member)
 {
+	const struct merge_member *other = one_of(member->name);
+
+	if (other && other->uniform != member->uniform)
+		return ERR_EXIST;
+	if (!other && last_group + 1 == BIT(MERGE_GROUP_BITS))
+		return ERR_NOMEM;
 	for (u32 i = 1; i < MERGE_MEMBERS; i++) {
 		if (members[i])
 			continue;
-		member->group = group_of(member->name);
+		member->group = other ? other->group : ++last_group;
 		member->number = i;
-		if (member->group)
-			members[i] = member;
-		return member->group;
+		members[i] = member;
+		return 0;
 	}
-	return false;
+	return ERR_NOMEM;
 }
 
-int merge_join(struct gmem *m, const char *name)
+static void forget(struct gmem *m)
+{
+	if (m->uniform)
+		merge_stock_close();
+	heap_free(m->member, sizeof(*m->member));
+	m->member = NULL;
+	m->uniform = false;
+}
+
+int merge_join(struct gmem *m, const char *name, bool uniform)
 {
 	struct merge_member *member = heap_alloc(sizeof(*member));
-	bool entered;
+	int error = member ? 0 : ERR_NOMEM;
 
-	if (!member)
-		return ERR_NOMEM;
-	member->gmem = m;
-	str_copy(member->name, sizeof(member->name), name);
-	spin_lock(&merge_lock);
-	entered = enter(member);
-	spin_unlock(&merge_lock);
-	if (!entered) {
+	if (!error && uniform)
+		error = merge_stock_open();
+	if (error) {
 		heap_free(member, sizeof(*member));
-		return ERR_NOMEM;
+		return error;
 	}
+	member->gmem = m;
+	member->uniform = uniform;
+	str_copy(member->name, sizeof(member->name), name);
 	m->member = member;
-	return 0;
+	m->uniform = uniform;
+	spin_lock(&merge_lock);
+	error = enter(member);
+	spin_unlock(&merge_lock);
+	if (error)
+		forget(m);
+	return error;
 }
 
 bool merge_leave(struct gmem *m)
@@ -69,11 +89,9 @@ bool merge_leave(struct gmem *m)
 	if (!held)
 		members[member->number] = NULL;
 	spin_unlock(&merge_lock);
-	if (held)
-		return false;
-	m->member = NULL;
-	heap_free(member, sizeof(*member));
-	return true;
+	if (!held)
+		forget(m);
+	return !held;
 }
 
 struct merge_member *merge_member_locked(u32 number)

@@ -5,6 +5,7 @@
  * merge_scan.c one bounded step: visits leaves; merge_lookup.c finds equals; merge_replace.c merges them
  * merge_thread.c  when the steps are made
  * merge_index  where content was seen      merge_frame  merged frames' references and notes
+ * merge_stock  frames by lot, for uniform share groups (gmem_uniform.h)
  *
  * To walk what there is (ksm verify, ksm matrix): for each merge_next(member) take m->lock, go through
  * gmem_leaf_run, look at entries by gmem_leaf.h, at frames by frame_kind_of, frame_refs, frame_note; the slots of a
@@ -29,6 +30,7 @@ struct merge_member {
 	u32 number;           /* c: 1 to MERGE_MEMBERS - 1 */
 	u32 group;            /* c: 1 on; never used again within a boot for another name */
 	char name[NAME_MAX];  /* c: the group's */
+	bool uniform;         /* c: the group's mode */
 	u32 held;             /* merge_lock: how many use it */
 	u64 cursor;           /* scanner's: gpa where its pass goes on */
 	u64 settled, dirty;   /* scanner's: leaves of the pass that goes on, so far: clean, and written since the last */
@@ -46,9 +48,10 @@ extern struct merge_counts merge_counts;
 int merge_init(u64 seed) must_check;
 int merge_start(void) must_check;
 
-/* The guest takes part from now on, in the group of that name; ERR_NOMEM.  m has vCPUs and tables until
- * merge_leave has said true: false means that somebody uses it, ask again. */
-int merge_join(struct gmem *m, const char *name) must_check;
+/* The guest, which has no frames yet, takes part from now on, in the group of that name; ERR_NOMEM, ERR_EXIST: the
+ * group's guests have the other mode.  m has vCPUs and tables until merge_leave has said true: false means that
+ * somebody uses it, ask again. */
+int merge_join(struct gmem *m, const char *name, bool uniform) must_check;
 bool merge_leave(struct gmem *m) must_check;
 
 /* The member after number, 0: the first, held; NULL.  merge_member is the one with that number. */

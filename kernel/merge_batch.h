@@ -11,7 +11,7 @@ struct merge_found {
 	u64 slot;     /* the candidate that seems equal; 0: target is known */
 	hpa_t target; /* a merged frame with a reference, or the zero frame; 0: not (yet) */
 	hpa_t frame;  /* the page's own, when it was hashed */
-	u64 old;      /* what its leaf was, once replaced */
+	u64 old;      /* a leaf that was replaced: in promote its equal's (uniform groups), in commit its own */
 };
 
 struct merge_batch {

@@ -7,7 +7,8 @@
  * to a merged frame is all that is carried from one guest's lock to the other's. */
 #include "arch/x86_64/cpu.h"
 #include "kernel/frame.h"
-#include "kernel/gmem_leaf.h"
+#include "kernel/gmem_uniform.h"
+#include "kernel/lib/string.h"
 #include "kernel/merge_batch.h"
 
 /* Write-protects a page whose content is known, out of a large leaf, too; NULL if it is not known.  m locked. */
@@ -26,20 +27,37 @@ static u64 *protect(struct gmem *m, u64 gpa, bool *flush)
 	return entry;
 }
 
-/* The page keeps its frame and may be written again.  Where the right to write tells of writes, its guest's first
- * write gives it back. */
+/* The page keeps its frame and may be written again.  Where the right to write tells of writes, and in uniform groups,
+ * its guest's first write gives it back. */
 static void unprotect(struct gmem *m, u64 *entry)
 {
-	if (m->format->dirty && gmem_leaf_private(gmem_leaf_frame(*entry)))
+	if (m->format->dirty && !m->uniform && gmem_leaf_private(gmem_leaf_frame(*entry)))
 		gmem_leaf_open(entry, m->format->write);
 }
 
+/* A uniform group's merged frame lies where nobody could choose: a copy in a frame by lot; false without one.
+ * f->old is put after a flush. */
+static bool move_page(struct gmem *m, u64 *entry, struct merge_found *f, u64 note)
+{
+	hpa_t frame = merge_stock_draw();
+	u64 leaf;
+
+	if (!frame.v)
+		return false;
+	memcpy(hpa_pointer(frame), hpa_pointer(gmem_leaf_frame(*entry)), PAGE_SIZE);
+	merge_frame_make(frame, note);
+	leaf = table_leaf(m->format, frame, 0, PERM_READ | PERM_EXEC) | LEAF_HASHED;
+	f->old = __atomic_exchange_n(entry, leaf, __ATOMIC_ACQ_REL);
+	gmem_leaf_count(m, leaf, 1);
+	return true;
+}
+
 /* A protected page's frame as a merged one for f, with a reference.  m locked, flushed. */
-static hpa_t promote_page(struct merge_member *owner, u64 *entry, u64 digest)
+static hpa_t promote_page(struct merge_member *owner, u64 *entry, struct merge_found *f)
 {
 	struct gmem *m = owner->gmem;
 	hpa_t frame = gmem_leaf_frame(*entry);
-	u64 note = merge_note(digest, owner->group);
+	u64 note = merge_note(f->digest, owner->group);
 	bool merged;
 
 	spin_lock(&merge_lock);
@@ -48,13 +66,35 @@ static hpa_t promote_page(struct merge_member *owner, u64 *entry, u64 digest)
 	if (merged)
 		return frame; /* by an earlier one of this batch */
 	if (!gmem_leaf_private(frame) || frame_refs(frame) != 1 || !gmem_leaf_clean(m, *entry) ||
-	    merge_digest(hpa_pointer(frame), owner->group) != digest)
+	    merge_digest(hpa_pointer(frame), owner->group) != f->digest)
 		return (hpa_t){ 0 };
-	gmem_leaf_count(m, *entry, -1);
-	merge_frame_make(frame, note);
+	if (owner->uniform) {
+		if (!move_page(m, entry, f, note))
+			return (hpa_t){ 0 };
+		frame = gmem_leaf_frame(*entry);
+	} else {
+		gmem_leaf_count(m, *entry, -1);
+		merge_frame_make(frame, note);
+		gmem_leaf_count(m, *entry, 1);
+	}
 	frame_get(frame);
-	gmem_leaf_count(m, *entry, 1);
 	return frame;
+}
+
+/* Drops the frames that promoted pages were moved from. */
+static void put_moved(struct gmem *m, struct merge_batch *b)
+{
+	bool flush = false;
+
+	for (u32 i = 0; i < b->count; i++)
+		flush |= b->found[i].old != 0;
+	if (flush)
+		m->shootdown(m);
+	for (u32 i = 0; i < b->count; i++)
+		if (b->found[i].old)
+			gmem_leaf_put(m, b->found[i].old);
+	for (u32 i = 0; i < b->count; i++)
+		b->found[i].old = 0;
 }
 
 /* All of the batch whose equals are owner's. */
@@ -78,10 +118,11 @@ static void promote_all_of(struct merge_batch *b, struct merge_member *owner)
 		entry = merge_page(m, slot_gpa(f->slot));
 		if (!entry || *entry & m->format->write)
 			continue;
-		f->target = promote_page(owner, entry, f->digest);
+		f->target = promote_page(owner, entry, f);
 		if (!f->target.v)
 			unprotect(m, entry);
 	}
+	put_moved(m, b);
 	spin_unlock(&m->lock);
 }
 

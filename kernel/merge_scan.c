@@ -2,7 +2,7 @@
  * pass to stay so; quiet ones are hashed and looked up, and what has an equal is merged (merge_replace.c). */
 #include "arch/x86_64/cpu.h"
 #include "kernel/frame.h"
-#include "kernel/gmem_leaf.h"
+#include "kernel/gmem_uniform.h"
 #include "kernel/lib/digest.h"
 #include "kernel/merge_batch.h"
 
@@ -47,28 +47,57 @@ u64 *merge_leaf(struct gmem *m, u64 gpa)
 	return *entry & m->format->present ? entry : NULL;
 }
 
-/* A page that was quiet for a whole pass.  m locked. */
-static void visit_quiet(struct merge_member *member, u64 gpa, u64 *entry)
+/* Hashes a page that was quiet for a whole pass; has it an equal?  m locked. */
+static inline bool learn(struct merge_member *member, struct merge_found *f, u64 *entry)
 {
-	struct merge_found *f = &batch.found[batch.count];
-	u64 digest;
-	bool found;
+	u64 digest = digest_page(hpa_pointer(f->frame), digest_seed);
+	bool found = digest == zero_digest;
 
-	*f = (struct merge_found){ .gpa = gpa, .frame = gmem_leaf_frame(*entry) };
-	digest = digest_page(hpa_pointer(f->frame), digest_seed);
 	f->digest = in_group(digest, member->group);
 	merge_counts.hashed++;
 	__atomic_or_fetch(entry, LEAF_HASHED, __ATOMIC_RELAXED);
-	if (digest == zero_digest) {
+	if (found) {
 		f->target = gmem_zero_frame;
-		found = true;
 	} else {
 		spin_lock(&merge_lock);
 		found = merge_look_up(member, f);
 		spin_unlock(&merge_lock);
 	}
-	if (found)
-		batch.count++;
+	return found;
+}
+
+/* In a uniform group what is known is write-protected: it is hashed after the flush.  m locked. */
+static void visit_quiet(struct merge_member *member, u64 gpa, u64 *entry, bool *flush)
+{
+	struct merge_found *f = &batch.found[batch.count];
+
+	*f = (struct merge_found){ .gpa = gpa, .frame = gmem_leaf_frame(*entry) };
+	if (!member->uniform) {
+		batch.count += learn(member, f, entry);
+		return;
+	}
+	batch.count++;
+	if (*entry & member->gmem->format->write) {
+		__atomic_and_fetch(entry, ~member->gmem->format->write, __ATOMIC_ACQ_REL);
+		*flush = true;
+	}
+}
+
+/* The batch of a uniform group, protected and flushed: what has an equal stays in it.  m locked. */
+static void learn_protected(struct merge_member *member)
+{
+	u32 count = batch.count;
+
+	batch.count = 0;
+	for (u32 i = 0; i < count; i++) {
+		struct merge_found f = batch.found[i];
+		u64 *entry = merge_page(member->gmem, f.gpa);
+
+		if (*entry & gmem_leaf_dirt(member->gmem))
+			gmem_leaf_open(entry, member->gmem->format->write); /* it was written until the flush */
+		else if (learn(member, &f, entry))
+			batch.found[batch.count++] = f;
+	}
 }
 
 /* One leaf that is present and not clean; what it cost, in leaves.  m locked. */
@@ -88,7 +117,7 @@ static u32 visit(struct merge_member *member, u64 gpa, u64 *entry, bool *flush)
 		return 2;
 	}
 	member->settled++;
-	visit_quiet(member, gpa, entry);
+	visit_quiet(member, gpa, entry, flush);
 	return LEAVES_FOR_HASH;
 }
 
@@ -172,6 +201,8 @@ static bool visit_leaves(struct merge_member *member)
 	}
 	if (flush)
 		m->shootdown(m);
+	if (member->uniform)
+		learn_protected(member);
 	spin_unlock(&m->lock);
 	return end;
 }
@@ -203,6 +234,12 @@ bool merge_scan(struct merge_member *member)
 	return end;
 }
 
+/* A page of the guest's own that is write-protected as if it were merged. */
+static bool is_kept(const struct gmem *m, u64 leaf)
+{
+	return gmem_uniform_known(m, leaf) && gmem_leaf_private(gmem_leaf_frame(leaf));
+}
+
 int merge_unmerge(struct merge_member *member)
 {
 	struct gmem *m = member->gmem;
@@ -216,7 +253,7 @@ int merge_unmerge(struct merge_member *member)
 	for (u32 i = 0, own = 0; more && !error && i < run.count; i++) {
 		u64 leaf = run.entries[i], gpa = run.gpa + i * PAGE_SIZE;
 
-		if (!(leaf & m->format->present) || !gmem_leaf_is_merged(leaf))
+		if (!(leaf & m->format->present) || !(gmem_leaf_is_merged(leaf) || is_kept(m, leaf)))
 			continue;
 		error = gmem_leaf_touch(m, gpa, true, LEDGER_FAULT);
 		if (++own < MERGE_BATCH)

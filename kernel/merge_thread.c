@@ -12,6 +12,7 @@
 #include "kernel/host_cpu.h"
 #include "kernel/log.h"
 #include "kernel/merge.h"
+#include "kernel/merge_stock.h"
 #include "kernel/thread.h"
 
 #define CPU_PERCENT 5
@@ -134,6 +135,7 @@ static u64 work(void)
 	struct merge_member *member = merge_member(at ? at : 1);
 	u64 rest = 0;
 
+	merge_stock_level();
 	if (!pass_began)
 		pass_began = rdtsc();
 	if (!member)

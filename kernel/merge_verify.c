@@ -15,7 +15,7 @@
 
 #include "kernel/frame.h"
 #include "kernel/gmem_compress.h"
-#include "kernel/gmem_leaf.h"
+#include "kernel/gmem_uniform.h"
 #include "kernel/lib/fmt.h"
 #include "kernel/lib/string.h"
 #include "kernel/merge.h"
@@ -93,6 +93,8 @@ static void check_leaf(struct merge_walk *w, u64 gpa, u64 entry)
 		c->own++;
 		if (frame_refs(frame) != 1)
 			violation(gpa, "a frame of its own has %u references", frame_refs(frame));
+		if (gmem_uniform_known(w->gmem, entry) && entry & w->gmem->format->write)
+			violation(gpa, "a known page of a uniform share group is writable");
 		return;
 	}
 	c->shared++;

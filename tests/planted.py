@@ -18,11 +18,10 @@ MAP, GMEM, MERGE = "kernel/gmem_map.c", "kernel/gmem.c", "kernel/merge.c"
 SCAN, REPLACE, COMPRESS = "kernel/merge_scan.c", "kernel/merge_replace.c", "kernel/gmem_compress.c"
 LARGE, COLLAPSE = "kernel/gmem_large.c", "kernel/collapse.c"
 BUGS = [
-    ("a missed flush", SCAN, r"(\tif \(flush\)\n)\t\tm->shootdown\(m\);\n(\tspin_unlock\(&m->lock\);\n\treturn end;)",
-     r"\2"),
+    ("a missed flush", SCAN, r"\tif \(flush\)\n\t\tm->shootdown\(m\);\n(\tif \(member->uniform\))", r"\1"),
     ("a flush too late", MAP, r"(\t\tm->shootdown\(m\);\n)(\t\twhile \(n\)\n.*\n)", r"\2\1"),
     ("writable before the flush", GMEM, r"(set_leaf\(m, r, entry, frame, )false(\);\n\tm->shootdown)", r"\1true\2"),
-    ("a wrong reference count", REPLACE, r"(merge_frame_make\(frame, note\);\n)\tframe_get\(frame\);\n", r"\1"),
+    ("a wrong reference count", REPLACE, r"\tframe_get\(frame\);\n(\treturn frame;)", r"\1"),
     ("a skipped compare", REPLACE, r"if \(equal\(f->frame, f->target\)\)", "if (equal(f->frame, f->frame))"),
     ("a leaked frame", REPLACE, r"\t\t\tmerge_frame_put\(f->target\);\n", "\t\t\t(void)0;\n"),
     ("a missed flush in compression", COMPRESS, r"\tif \(b\.flush\)\n\t\tm->shootdown\(m\);\n", ""),
@@ -31,6 +30,9 @@ BUGS = [
     ("a dirty bit lost in a collapse", COLLAPSE, r"m->format->accessed \| m->format->dirty", "m->format->accessed"),
     ("a write lost in a collapse", "kernel/gmem_leaf.h", r"\tif \(\*entry & LEAF_COPIED\)\n.*\n", ""),
     ("a split that forgets a page", LARGE, r"for \(u64 i = 0; i < LARGE_PAGES", "for (u64 i = 0; i < LARGE_PAGES - 1"),
+    ("a known page of a uniform group that may be written", REPLACE, r" && !m->uniform", ""),
+    ("a missed flush of what was moved", REPLACE, r"\tif \(flush\)\n\t\tm->shootdown\(m\);\n(\tfor .*\n\t\tif .*old)",
+     r"\1"),
     ("a share-group mix-up", MERGE, r"members\[i\] && !strcmp\(members\[i\]->name, name\)", "members[i]"),
 ]
 

@@ -52,7 +52,7 @@ void model_create(struct model_guest *g)
 {
 	static struct table_format ept_plain; /* without accessed and dirty bits */
 	const struct table_format *formats[] = { &table_format_npt, &table_format_ept, &ept_plain };
-	static const char *const groups[] = { "a", "b", "", "a" };
+	static const char *const groups[] = { "a", "b", "", "a", "uniform", "uniform" };
 	const struct table_format *format;
 	s64 mapped;
 	u64 pages;
@@ -74,7 +74,7 @@ void model_create(struct model_guest *g)
 	model_map(g, 0, 12, MAP_RAM, 0);
 	g->group = groups[model_pick(ARRAY_SIZE(groups))];
 	if (*g->group)
-		REQUIRE(!merge_join(&g->gmem, g->group));
+		REQUIRE(!merge_join(&g->gmem, g->group, *g->group == 'u'));
 }
 
 bool model_destroy(struct model_guest *g)

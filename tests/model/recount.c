@@ -50,6 +50,7 @@ static void count_leaf(struct model_guest *g, u64 gpa, u64 entry, struct sums *s
 	mapped[index_of(frame.v)]++;
 	if (kind == FRAME_GUEST) {
 		REQUIRE(frame_refs(frame) == 1);
+		REQUIRE(!(*g->group == 'u' && entry & LEAF_HASHED && entry & f->write));
 		sums->own++;
 		return;
 	}

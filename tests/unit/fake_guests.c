@@ -92,7 +92,7 @@ void fake_guest_create(u32 g, u64 len, const char *group, const struct table_for
 		done += (u64)part;
 	}
 	if (*group)
-		assert_int_equal(merge_join(m, group), 0);
+		assert_int_equal(merge_join(m, group, *group == 'u'), 0);
 }
 
 void fake_guest_destroy(u32 g)

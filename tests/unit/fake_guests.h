@@ -33,7 +33,8 @@ extern u64 fake_flushes;
 /* Merging and guest memory, once for a test. */
 void fake_guests_start(void);
 
-/* A guest with len bytes of RAM from 0 on, in that share group; and its end. */
+/* A guest with len bytes of RAM from 0 on, in that share group, which is uniform if its name begins with u; and its
+ * end. */
 void fake_guest_create(u32 g, u64 len, const char *group, const struct table_format *format);
 void fake_guest_destroy(u32 g);
 

@@ -1,9 +1,9 @@
 /* Merging: what becomes one frame, who may share it, what a write undoes, and what a stale translation may not. */
 /* links: kernel/merge.c kernel/merge_scan.c kernel/merge_lookup.c kernel/merge_replace.c kernel/merge_index.c
- * kernel/merge_frame.c kernel/gmem.c kernel/gmem_compress.c kernel/zstore.c kernel/lz4.c
- * kernel/gmem_map.c kernel/gmem_large.c kernel/gmem_region.c kernel/table.c kernel/frame.c
- * kernel/lock.c kernel/ledger.c kernel/lib/string.c kernel/lib/digest.c arch/x86_64/table_format.c
- * tests/unit/fake_guests.c tests/unit/fake_arch.c tests/unit/fake_trap.c */
+ * kernel/merge_frame.c kernel/gmem.c kernel/gmem_compress.c kernel/zstore.c kernel/lz4.c kernel/gmem_map.c
+ * kernel/gmem_large.c kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c kernel/ledger.c
+ * kernel/lib/string.c kernel/lib/digest.c arch/x86_64/table_format.c tests/unit/fake_guests.c
+ * tests/unit/fake_arch.c tests/unit/fake_trap.c kernel/merge_stock.c kernel/gmem_uniform.c */
 /* flags: -DLOCK_CHECK=1 */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -10,6 +10,7 @@
 
 #include "kernel/clock.h"
 #include "kernel/gmem_leaf.h"
+#include "kernel/merge_stock.h"
 #include "kernel/log.h"
 #include "kernel/merge.h"
 #include "kernel/thread.h"
@@ -63,6 +64,10 @@ void merge_release(struct merge_member *member)
 bool merge_scan(struct merge_member *member)
 {
 	return true;
+}
+
+void merge_stock_level(void)
+{
 }
 
 int merge_unmerge(struct merge_member *member)

@@ -8,8 +8,8 @@
 
 static const char *const monitor_keys[] = {
 	"memory", "memory-min", "memory-max", "memory-shares",
-	"vcpus", "vcpus-max", "weight", "cap", "dedicated", "hyperv", "share-group", "autostart", "on-crash", "on-reboot",
-	"on-poweroff",
+	"vcpus", "vcpus-max", "weight", "cap", "dedicated", "hyperv", "share-group", "share-mode", "autostart", "on-crash",
+	"on-reboot", "on-poweroff",
 };
 
 static bool settings_is_monitors(const char *key)

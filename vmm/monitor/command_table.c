@@ -20,6 +20,7 @@
 	"  weight       64 to 1024: its part of the processors' time (256)\n" \
 	"  cap          0 to 6400: at most so many percent of a CPU, 0 for no limit (0)\n" \
 	"  share-group  a name: shares equal pages with that group's; or none (default)\n" \
+	"  share-mode   plain or uniform: writes tell nothing of what is shared (plain)\n" \
 	"  on-poweroff  destroy, restart or pause, when it turned itself off (destroy)\n" \
 	"  on-reboot    the same, when it reset itself (restart)\n" \
 	"  on-crash     the same, when it failed (destroy)\n" \

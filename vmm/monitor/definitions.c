@@ -157,6 +157,12 @@ static int set_share_group(struct definition *d, const char *value)
 	return guests_name_valid(value) ? 0 : ERR_INVAL;
 }
 
+static int set_share_mode(struct definition *d, const char *value)
+{
+	d->params.uniform = strcmp(value, "uniform") == 0;
+	return d->params.uniform || strcmp(value, "plain") == 0 ? 0 : ERR_INVAL;
+}
+
 #define ACTIONS_EXPECTED "use destroy, restart or pause"
 
 static const struct key keys[] = {
@@ -177,6 +183,7 @@ static const struct key keys[] = {
 	{ "cap", set_cap, "use a number from 0 to 6400: percent of a CPU" },
 	{ "dedicated", set_dedicated, "use yes or no: a host CPU of its own for each of its processors" },
 	{ "share-group", set_share_group, "use a name of 1 to 31 of A-Z a-z 0-9 . _ -, or none" },
+	{ "share-mode", set_share_mode, "use plain or uniform" },
 	{ "on-crash", set_on_crash, ACTIONS_EXPECTED },
 	{ "on-reboot", set_on_reboot, ACTIONS_EXPECTED },
 	{ "on-poweroff", set_on_poweroff, ACTIONS_EXPECTED },

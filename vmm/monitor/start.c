@@ -69,6 +69,9 @@ int start_guest(u32 id, char *reason, size_t size)
 	error = sys_guest_start(id, &d.params, &admission);
 	if (error == ERR_NOMEM)
 		start_say_no_memory(id, &admission, reason, size);
+	else if (error == ERR_EXIST)
+		fmt_print(reason, size, "its share-mode is %s, and share-group %s has guests with the other: give it theirs, "
+			  "or another share-group", d.params.uniform ? "uniform" : "plain", d.params.share_group);
 	else if (error)
 		fmt_print(reason, size, "the kernel refused it (%s): see 'dmesg'", error_text(error));
 	return error;

@@ -37,20 +37,22 @@ static void wait_key(const char *what)
 	inb(0x3f8);
 }
 
-/* Two pages each have the same content, no others: the first's write copies, the second's finds itself the last. */
-static void fill_pairs(void)
+/* Two pages each have the same content: the first's write copies, the second's finds itself the last.  Then as many
+ * that have no equal. */
+static void fill_pages(void)
 {
-	for (u32 i = 0; i < 2 * PAGES; i++)
+	for (u32 i = 0; i < 3 * PAGES; i++)
 		for (u64 *word = (u64 *)page_of(i); word < (u64 *)page_of(i + 1); word++)
-			*word = (u64)word % PAGE + i / 2 * 0x9e3779b97f4a7c15;
+			*word = (u64)word % PAGE + (i < 2 * PAGES ? i / 2 : i) * 0x9e3779b97f4a7c15;
 }
 
 void bench_writes(void)
 {
-	fill_pairs();
+	fill_pages();
 	wait_key("pairs");
 	measure("write-merged", 0, 2);
 	measure("write-merged-last", 1, 2);
+	measure("write-unmerged", 2 * PAGES, 1);
 	for (u8 *byte = page_of(0); byte < page_of(PAGES); byte++)
 		*byte = 0;
 	wait_key("zeroes");
