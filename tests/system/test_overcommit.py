@@ -9,6 +9,7 @@ from harness.machine import Machine, guest
 HOST = 256          # MiB
 SIZE = 48           # MiB of each guest; together three times the host's memory
 GUESTS = HOST * 3 // SIZE
+THREES = [1] + [pytest.param(n, marks=pytest.mark.long) for n in range(2, 11)]  # 30 rounds in all
 
 
 def names():
@@ -83,15 +84,9 @@ def test_admission(machine):
 
 
 @pytest.mark.deadline(900)
-def test_rounds(machine):
+@pytest.mark.parametrize("three", THREES)
+def test_rounds(machine, three):
     for _ in range(3):
-        one_round(machine)
-
-
-@pytest.mark.long
-@pytest.mark.deadline(9000)
-def test_thirty_rounds(machine):
-    for _ in range(30):
         one_round(machine)
 
 

@@ -14,7 +14,7 @@ static bool all_own, still, thin;
 
 static u64 word_of(u64 at, u64 round)
 {
-	u64 own = all_own || at / PAGE & 1 ? seed + round : 0;
+	u64 own = all_own || at / PAGE & 1 ? seed << 20 | (round + 1) : 0; /* no other guest's, in whatever round */
 
 	if (thin)
 		at &= ~(u64)63;
