@@ -8,6 +8,8 @@ enum trace_kind {
 	TRACE_RUN,    /* a thread had the CPU; detail: 1 if it could have gone on */
 	TRACE_EXIT,   /* a vCPU was out of the guest; detail: enum vcpu_reason */
 	TRACE_INJECT, /* a vCPU was given an event at its entry; detail: its vector; takes no time */
+	TRACE_MERGE,  /* the merger replaced pages of a guest by equals; detail: how many */
+	TRACE_UNSHARE, /* a guest's page that was mapped read only was written; detail: 1 if it was copied */
 	TRACE_KINDS,
 };
 

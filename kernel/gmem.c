@@ -8,6 +8,7 @@
 #include "kernel/gmem_uniform.h"
 #include "kernel/lib/string.h"
 #include "kernel/merge_frame.h"
+#include "kernel/trace.h"
 
 hpa_t gmem_zero_frame;
 struct gmem_totals gmem_totals;
@@ -219,6 +220,16 @@ static int unshare(struct gmem *m, const struct gmem_region *r, u64 *entry, enum
 	return 0;
 }
 
+static int unshare_traced(struct gmem *m, const struct gmem_region *r, u64 *entry, enum ledger_use use)
+{
+	u64 from = trace_begin(), old = *entry;
+	int error = unshare(m, r, entry, use);
+
+	if (!error)
+		trace_end(TRACE_UNSHARE, gmem_leaf_frame(*entry).v != gmem_leaf_frame(old).v, m->account->id, from);
+	return error;
+}
+
 u64 *gmem_leaf_entry(struct gmem *m, u64 page, enum ledger_use use)
 {
 	u64 before = m->tables, *entry;
@@ -252,7 +263,7 @@ int gmem_leaf_touch(struct gmem *m, u64 gpa, bool write, enum ledger_use use)
 	if (!(*entry & m->format->present))
 		return populate(m, r, page, entry, write, use);
 	if (write && !(*entry & m->format->write))
-		return unshare(m, r, entry, use);
+		return unshare_traced(m, r, entry, use);
 	if (write && !(*entry & gmem_leaf_dirt(m)))
 		__atomic_or_fetch(entry, m->format->dirty, __ATOMIC_RELEASE); /* it may be the kernel that writes */
 	return 0;

@@ -10,6 +10,7 @@
 #include "kernel/gmem_uniform.h"
 #include "kernel/lib/string.h"
 #include "kernel/merge_batch.h"
+#include "kernel/trace.h"
 
 /* Write-protects a page whose content is known, out of a large leaf, too; NULL if it is not known.  m locked. */
 static u64 *protect(struct gmem *m, u64 gpa, bool *flush)
@@ -232,6 +233,11 @@ static void commit(struct merge_batch *b, struct merge_member *member)
 
 void merge_replace(struct merge_member *member, struct merge_batch *b)
 {
+	u64 from = trace_begin(), before = merge_counts.merged + merge_counts.zeroed, replaced;
+
 	promote(b, member);
 	commit(b, member);
+	replaced = merge_counts.merged + merge_counts.zeroed - before;
+	if (replaced)
+		trace_end(TRACE_MERGE, (u8)replaced, member->gmem->account->id, from);
 }

@@ -2,6 +2,7 @@
 #ifndef KERNEL_TRACE_H
 #define KERNEL_TRACE_H
 
+#include "arch/x86_64/registers.h"
 #include "kernel/abi.h"
 #include "kernel/lib/types.h"
 
@@ -16,6 +17,18 @@ static inline void trace(enum trace_kind kind, u8 detail, u32 guest, u32 vcpu, u
 {
 	if (__builtin_expect(trace_on, false))
 		trace_keep(kind, detail, guest, vcpu, from, until);
+}
+
+/* When something begins that may be kept at its end; 0 when nothing is. */
+static inline u64 trace_begin(void)
+{
+	return __builtin_expect(trace_on, false) ? rdtsc() : 0;
+}
+
+static inline void trace_end(enum trace_kind kind, u8 detail, u32 guest, u64 from)
+{
+	if (__builtin_expect(from != 0, false))
+		trace_keep(kind, detail, guest, TRACE_NO_VCPU, from, rdtsc());
 }
 
 /* By the monitor alone.  Start forgets what was kept; ERR_NOMEM. */

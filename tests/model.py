@@ -18,7 +18,7 @@ OUT = "build/model"
 LINKS = """kernel/gmem.c kernel/gmem_compress.c kernel/gmem_uniform.c kernel/zstore.c kernel/lz4.c kernel/gmem_map.c
     kernel/gmem_large.c kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c kernel/collapse.c kernel/heap.c
     kernel/ledger.c kernel/lib/string.c kernel/lib/fmt.c arch/x86_64/table_format.c
-    tests/unit/fake_arch.c tests/unit/fake_trap.c""".split()
+    tests/unit/fake_arch.c tests/unit/fake_trace.c tests/unit/fake_trap.c""".split()
 LINKED = ("kernel/merge*.c", "tests/model/*.c")  # as well, but not:
 NOT_LINKED = ("kernel/merge_thread.c", "tests/model/main.c")
 FLAGS = "-std=gnu11 -g -Wall -Wextra -Werror -Wno-unused-parameter -I. -DLOCK_CHECK=1".split()

@@ -1,14 +1,16 @@
 #!/usr/bin/python3
 """trace_json.py [FILE] >trace.json: makes `trace show`'s text (a log of the serial line will do) into the JSON that
-chrome://tracing and ui.perfetto.dev open: CPUs with what ran on them, and each vCPU with its exits and injections.
+chrome://tracing and ui.perfetto.dev open: CPUs with what ran on them, and each guest with its vCPUs' exits and
+injections, and a row for its memory: what was merged, and written since.
 """
 import json
 import re
 import sys
 
 HEAD = re.compile(r"trace tsc-hz=(\d+) cpus=(\d+)")
-LINE = re.compile(r"(\d+) (\d+) (\d+) (run|exit|inject) (\S+) (\d+|-) (\S+)")
+LINE = re.compile(r"(\d+) (\d+) (\d+) (run|exit|inject|merge|unshare) (\S+) (\d+|-) (\S+)")
 CPUS = 1  # the process number of the row of CPUs; guests follow
+MEMORY = 1000  # the thread number of a guest's memory, behind its vCPUs
 
 
 def parse(text):
@@ -42,11 +44,11 @@ def chrome(hz, records):
             name(CPUS, "CPUs", cpu, f"CPU {cpu}")
             event.update(ph="X", name=what, cat="run", pid=CPUS, tid=cpu, dur=cycles * 1e6 / hz)
         else:
-            pid, tid = pids.setdefault(guest, CPUS + 1 + len(pids)), int(vcpu)
-            name(pid, guest, tid, f"vCPU {tid}")
+            pid, tid = pids.setdefault(guest, CPUS + 1 + len(pids)), MEMORY if vcpu == "-" else int(vcpu)
+            name(pid, guest, tid, "memory" if tid == MEMORY else f"vCPU {tid}")
             event.update(name=detail, cat=kind, pid=pid, tid=tid)
             event["args"]["cpu"] = cpu
-            event.update(dict(ph="X", dur=cycles * 1e6 / hz) if kind == "exit" else dict(ph="i", s="t"))
+            event.update(dict(ph="i", s="t") if kind == "inject" else dict(ph="X", dur=cycles * 1e6 / hz))
         events.append(event)
     return dict(traceEvents=events, displayTimeUnit="ns")
 

@@ -367,11 +367,16 @@ static void test_trace(void **state)
 	for (u32 i = 1; i < 40; i++)
 		fake.trace[i] = (struct trace_record){ .tsc = i, .cycles = 2, .kind = TRACE_EXIT, .detail = REASON_HLT,
 						       .vcpu = 1, .guest = web->info.id };
+	fake.trace[36] = (struct trace_record){ .tsc = 36, .cycles = 2, .kind = TRACE_MERGE, .detail = 12,
+						.vcpu = TRACE_NO_VCPU, .guest = web->info.id };
+	fake.trace[37] = (struct trace_record){ .tsc = 37, .cycles = 2, .kind = TRACE_UNSHARE, .detail = 1,
+						.vcpu = TRACE_NO_VCPU, .guest = web->info.id };
 	fake.trace[38].kind = TRACE_INJECT;
 	fake.trace[39] = (struct trace_record){ .kind = 99, .detail = 255, .vcpu = 3, .guest = 77 };
 	fake.trace_count = 40;
 	expect("trace show", "DETAIL\r\n0 5 7 run - - done\r\n0 1 2 exit web 1 hlt\r\n0 2 2 exit");
 	assert_false(fake.tracing);
+	expect("trace show 4", "DETAIL\r\n0 36 2 merge web - pages:12\r\n0 37 2 unshare web - copied\r\n0 38");
 	expect("trace show 2", "DETAIL\r\n0 38 2 inject web 1 0x6\r\n0 0 0 ? #77 3 preempted\r\n");
 	fake.trace_error = ERR_NOMEM;
 	expect_error("trace start");

@@ -4,7 +4,8 @@
  * kernel/merge_frame.c kernel/merge_stock.c kernel/gmem_uniform.c kernel/gmem.c kernel/gmem_map.c
  * kernel/gmem_region.c kernel/table.c kernel/frame.c kernel/lock.c kernel/ledger.c kernel/lib/string.c
  * kernel/lib/digest.c arch/x86_64/table_format.c tests/unit/fake_guests.c tests/unit/fake_arch.c
- * tests/unit/fake_trap.c kernel/gmem_compress.c kernel/zstore.c kernel/lz4.c kernel/gmem_large.c */
+ * tests/unit/fake_trap.c kernel/gmem_compress.c kernel/zstore.c kernel/lz4.c kernel/gmem_large.c
+ * tests/unit/fake_trace.c */
 /* flags: -DLOCK_CHECK=1 */
 #include <setjmp.h>
 #include <stdarg.h>

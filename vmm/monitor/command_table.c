@@ -30,7 +30,9 @@
 
 #define TOP_HELP \
 	"CPU and READY are parts of one CPU's time, since the last table: running, and\n" \
-	"kept from running by others or by a cap. The first table is of the whole time.\n"
+	"kept from running by others or by a cap. The first table is of the whole time.\n" \
+	"MEMORY is the host's that its RAM holds for itself. Sorted by CPU, or as the word\n" \
+	"says; the keys c, r, m and e change it.\n"
 
 #define CPUINFO_HELP \
 	"CPUs with the same number share that thing: a core's threads, the last-level\n" \
@@ -116,7 +118,8 @@ const struct command command_table[] = {
 	{ "ksm", "[show|run|stop|unmerge|verify|matrix|set KEY VALUE]", 0, 3, "merging of equal pages",
 	  KSM_HELP, commands_ksm },
 	{ "cpuinfo", "", 0, 0, "the host's processors, their load, and where they are", CPUINFO_HELP, commands_cpuinfo },
-	{ "top", "", 0, 0, "who uses the processors, each second; q leaves", TOP_HELP, commands_top },
+	{ "top", "[cpu|ready|memory|exits]", 0, 1, "who uses processors and memory, each second; q leaves", TOP_HELP,
+	  commands_top },
 	{ "schedinfo", "NAME [weight=N] [cap=N]", 1, 3, "a guest's part of the processors", SCHEDINFO_HELP,
 	  commands_schedinfo },
 	{ "vcpuinfo", "NAME", 1, 1, "a guest's processors", VCPUINFO_HELP, commands_vcpuinfo },
@@ -133,7 +136,7 @@ const struct command command_table[] = {
 	{ "vmexit", "NAME [-H]", 1, 2, "why a guest left guest mode: counts and cycles",
 	  "Cycles are the time stamp counter's, from the exit to the next entry.\n"
 	  "-H adds a histogram for each reason.\n", commands_vmexit },
-	{ "trace", "start|stop|show [COUNT]", 1, 2, "what the CPUs did lately: who ran, exits, injections",
+	{ "trace", "start|stop|show [COUNT]", 1, 2, "what the CPUs did: who ran, exits, injections, merges",
 	  "show stops it and prints the last COUNT records of each CPU (100; 2048 are\n"
 	  "kept), which tests/trace_json.py turns into a file for Perfetto's viewer.\n"
 	  "Times are in TSC cycles.\n", commands_trace },

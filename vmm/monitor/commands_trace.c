@@ -26,16 +26,18 @@ static const char *guest_name(u32 id)
 
 static void print_record(u32 cpu, const struct trace_record *r)
 {
-	static const char *const kinds[TRACE_KINDS] = { "run", "exit", "inject" };
+	static const char *const kinds[TRACE_KINDS] = { "run", "exit", "inject", "merge", "unshare" };
 	char vcpu[8] = "-", detail[24];
 
 	if (r->vcpu != TRACE_NO_VCPU)
 		fmt_print(vcpu, sizeof(vcpu), "%u", r->vcpu);
-	if (r->kind == TRACE_INJECT)
-		fmt_print(detail, sizeof(detail), "0x%x", r->detail);
-	else
-		fmt_print(detail, sizeof(detail), "%s", r->kind == TRACE_EXIT ? commands_reason_name(r->detail)
-								: r->detail ? "preempted" : "done");
+	switch (r->kind) {
+	case TRACE_INJECT: fmt_print(detail, sizeof(detail), "0x%x", r->detail); break;
+	case TRACE_MERGE: fmt_print(detail, sizeof(detail), "pages:%u", r->detail); break;
+	case TRACE_EXIT: str_copy(detail, sizeof(detail), commands_reason_name(r->detail)); break;
+	case TRACE_UNSHARE: str_copy(detail, sizeof(detail), r->detail ? "copied" : "taken-over"); break;
+	default: str_copy(detail, sizeof(detail), r->detail ? "preempted" : "done"); break;
+	}
 	output_print("%u %lu %lu %s %s %s %s\n", cpu, r->tsc, r->cycles, r->kind < TRACE_KINDS ? kinds[r->kind] : "?",
 		     guest_name(r->guest), vcpu, detail);
 }
