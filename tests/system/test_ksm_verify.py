@@ -22,6 +22,11 @@ def matrix(machine):
     return {row[0]: dict(zip(titles[1:], map(int, row[1:]))) for row in (line.split() for line in lines[1:])}
 
 
+def facts(machine, command):
+    """Numbers by name."""
+    return {key: int(n) for key, n in re.findall(r"^(\w+)\s+(-?\d+)$", "\n".join(machine.ok(command)), re.M)}
+
+
 @pytest.mark.deadline(600)
 def test_verify_and_matrix_while_guests_run():
     with Machine("ksm-verify", GUESTS, memory="512M") as m:
@@ -41,3 +46,21 @@ def test_verify_and_matrix_while_guests_run():
         m.destroy("beta")
         assert verify(m)[0] == 2
         assert "beta" not in matrix(m)
+
+
+def test_born_merged():
+    """Files' pages are shared from a guest's first instruction on, without the scanner, and counted as such."""
+    guests = linux("alpha", memory="96M", autostart="no") + linux("beta", memory="96M", autostart="no")
+    with Machine("born-merged", guests) as m:
+        m.wait_prompt()
+        m.ok("ksm stop")
+        for name in ("alpha", "beta"):
+            m.ok(f"start {name}")
+        m.poll(lambda: facts(m, "ksm")["born_merged"], lambda n: n > 1000, 60, "files' pages in use")
+        for name in ("alpha", "beta"):
+            m.ok(f"suspend {name}")
+        shared, counts = matrix(m), facts(m, "ksm")
+        assert counts["pages_merged"] == 0
+        assert counts["born_merged"] == shared["alpha"]["files"] + shared["beta"]["files"]
+        assert 0 < shared["alpha"]["beta"] <= min(shared["alpha"]["files"], shared["beta"]["files"])
+        verify(m)
