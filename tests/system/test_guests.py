@@ -9,6 +9,7 @@ GUESTS = {
     "apic": dict(memory="64M", vcpus=1),
     "apic2": dict(memory="64M", vcpus=2),
     "apic4": dict(memory="64M", vcpus=4),
+    "apic2-absent": dict(memory="64M", vcpus=2, vcpus_max=4),
     "hyperv": dict(memory="64M", vcpus=1, hyperv="only"),
     "hyperv2": dict(memory="64M", vcpus=2, hyperv="on"),
     "memory": dict(memory="64M", vcpus=1),

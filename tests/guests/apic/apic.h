@@ -17,6 +17,7 @@ void vectors_clear(void);
 void test_local(const char *mode);      /* local.c: registers, self IPI, priorities, NMI */
 void test_timer(const char *mode);      /* timer.c */
 void test_processors(const char *mode, u32 count); /* smp.c */
+void test_hotplug(u32 count);           /* hotplug.c */
 void test_ioapic(void);                 /* ioapic.c: PIT and level-triggered lines */
 void test_pic(void);                    /* pic.c: PIC mode */
 void test_clocks(void);                 /* clocks.c: HPET, RTC, PM timer, TSC */

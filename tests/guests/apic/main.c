@@ -71,5 +71,6 @@ int main(const char *line)
 		test_mode("x2apic", true);
 	else
 		check(false, "x2apic: there is one");
+	test_hotplug(option("vcpus=", 1));
 	return 0;
 }
