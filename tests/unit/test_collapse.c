@@ -1,9 +1,9 @@
 /* Large leaves: collapsed, split, written, looked at by the merger, with vCPUs whose translations go stale. */
 /* links: kernel/collapse.c kernel/merge.c kernel/merge_scan.c kernel/merge_lookup.c kernel/merge_replace.c
  * kernel/merge_index.c kernel/merge_frame.c kernel/gmem.c kernel/gmem_map.c kernel/gmem_large.c kernel/gmem_region.c
- * kernel/gmem_compress.c kernel/zstore.c kernel/lz4.c
- * kernel/table.c kernel/frame.c kernel/lock.c kernel/ledger.c kernel/lib/digest.c arch/x86_64/table_format.c
- * kernel/lib/string.c tests/unit/fake_guests.c tests/unit/fake_arch.c tests/unit/fake_trap.c */
+ * kernel/gmem_compress.c kernel/zstore.c kernel/lz4.c kernel/table.c kernel/frame.c kernel/lock.c kernel/ledger.c
+ * kernel/lib/digest.c arch/x86_64/table_format.c kernel/lib/string.c tests/unit/fake_guests.c tests/unit/fake_arch.c
+ * tests/unit/fake_trap.c kernel/merge_stock.c kernel/gmem_uniform.c tests/unit/fake_trace.c */
 /* flags: -DLOCK_CHECK=1 */
 #include <setjmp.h>
 #include <stdarg.h>
