@@ -70,7 +70,7 @@ struct host_cpu *sched_choose(const struct thread *t)
 	struct host_cpu *last = host_cpus[t->cpu], *best = NULL;
 	u64 least = UINT64_MAX;
 
-	if (thread_may_use(t, t->cpu) && is_free_for(last, t) && !cost(t, last))
+	if (thread_may_use(t, t->cpu) && is_free_for(last, t) && !core_is_busy(last) && !is_away(t, last))
 		return last;
 	for (u32 i = 0; i < host_cpu_count; i++) {
 		struct host_cpu *cpu = host_cpus[i];
@@ -100,8 +100,18 @@ bool sched_is_better_elsewhere(const struct host_cpu *cpu, const struct thread *
 	return false;
 }
 
+static bool somebody_waits(const struct host_cpu *idle)
+{
+	for (u32 i = 0; i < host_cpu_count; i++)
+		if (host_cpus[i]->queue.count && host_cpus[i] != idle)
+			return true;
+	return false;
+}
+
 struct host_cpu *sched_victim(const struct host_cpu *idle, u32 *at)
 {
+	if (!*at && !somebody_waits(idle)) /* nearly always */
+		return NULL;
 	for (; *at < CPU_DISTANCES * host_cpu_count; ++*at) {
 		struct host_cpu *other = host_cpus[(idle->arch.index + *at) % host_cpu_count];
 
