@@ -37,7 +37,7 @@ def measure(content):
             m.ok(f"start {name}")
         for name in ("first", "sleeper"):
             fill_all(m, name)
-        m.ok("pause sleeper")
+        m.ok("suspend sleeper")
         fill.begin(m, "press")
         there = m.poll(lambda: counts(m), lambda c: c["tried"] >= PAGES, 600, "all pages to be tried")
         m.destroy("press")
