@@ -41,6 +41,14 @@ def wait_full_or_starved(machine, name, deadline=90):
     return state[0] == "starved"
 
 
+def none_ended(machine, names, ended):
+    """Of these guests only that one was ended; the first, whose claim is the highest, runs, and never waited."""
+    states = {name: state for name, state in machine.states().items() if name in names and name != ended}
+    assert set(states.values()) <= {"running", "starved"} and states[names[0]] == "running", states
+    log = "\n".join(machine.ok("dmesg"))
+    assert not re.search(rf"guest \d+ {names[0]}: waits", log)
+
+
 def destroy_all(machine, names):
     for name in names:
         if machine.states()[name] != "off":

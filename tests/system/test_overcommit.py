@@ -74,6 +74,7 @@ def one_round(machine):
     # nobody ended, nobody overtook: what is left over lets them run for a moment, and is not enough for any
     machine.poll(machine.states, lambda now: all(now[name] == "starved" for name in rest[1:]), 60, "all others to wait")
     assert not any(fill.filled(machine, name) for name in rest[1:])
+    fill.none_ended(machine, names(), filled[-1])
     fill.end_round(machine, names(), free)
 
 

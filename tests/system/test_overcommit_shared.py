@@ -78,6 +78,7 @@ def one_round(machine):
     assert any(f"{starved}: goes on" in line for line in machine.ok("dmesg"))
     for name in filled[:-1] + [starved]:
         fill.goes_on(machine, name)
+    fill.none_ended(machine, NAMES, filled[-1])
     fill.end_round(machine, NAMES, free)
 
 
