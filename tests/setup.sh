@@ -4,7 +4,7 @@
 set -eu
 
 PACKAGES="gcc make clang binutils nasm gnu-efi acpica-tools mtools dosfstools libxxhash-dev libcmocka-dev
-	qemu-system-x86 ovmf bochs python3-pytest python3-pytest-xdist python3-pexpect
+	qemu-system-x86 ovmf bochs vgabios python3-pytest python3-pytest-xdist python3-pexpect
 	busybox-static cpio xxd psf-unifont git
 	sbsigntool openssl"
 
