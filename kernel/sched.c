@@ -68,8 +68,7 @@ static struct thread *thread_of(struct sched_entity *e)
 	return e ? CONTAINER_OF(e, struct thread, sched) : NULL;
 }
 
-/* Puts t, which is in no queue, into cpu's and makes the CPU look if it should. */
-static void enqueue(struct host_cpu *cpu, struct thread *t, enum sched_join how)
+void sched_enqueue(struct host_cpu *cpu, struct thread *t, enum sched_join how)
 {
 	bool look;
 
@@ -118,7 +117,7 @@ void thread_wake(struct thread *t)
 	if (state != THREAD_BLOCKED)
 		return;
 	t->wakeups++;
-	enqueue(sched_choose(t), t, JOIN_WOKEN);
+	sched_enqueue(sched_choose(t), t, JOIN_WOKEN);
 }
 
 /* A ready thread from some other CPU's queue. */
@@ -160,7 +159,7 @@ static struct thread *pick(struct host_cpu *cpu)
 
 	if (t || !(t = steal(cpu)))
 		return t;
-	enqueue(cpu, t, JOIN_MOVED); /* by the time that it is picked another may be before it */
+	sched_enqueue(cpu, t, JOIN_MOVED); /* by the time that it is picked another may be before it */
 	return pick_own(cpu);
 }
 
@@ -227,7 +226,7 @@ static void balance(struct host_cpu *cpu)
 		sched_queue_remove(&cpu->queue, &t->sched);
 	spin_unlock(&cpu->queue_lock);
 	if (t)
-		enqueue(to, t, JOIN_MOVED);
+		sched_enqueue(to, t, JOIN_MOVED);
 }
 
 /* Is somebody else to run now?  Called when resched was raised. */
@@ -303,7 +302,7 @@ static void switch_out(struct host_cpu *cpu, struct thread *t, enum step why)
 		thread_exited(t);
 	} else if (why != STEP_BLOCK || !block(t)) {
 		t->state = THREAD_READY;
-		enqueue(sched_choose(t), t, why == STEP_BLOCK ? JOIN_WOKEN : JOIN_MOVED);
+		sched_enqueue(sched_choose(t), t, why == STEP_BLOCK ? JOIN_WOKEN : JOIN_MOVED);
 	}
 }
 

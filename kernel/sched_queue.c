@@ -131,6 +131,7 @@ bool sched_queue_join(struct sched_queue *q, struct sched_entity *e, enum sched_
 		sched_queue_forgive(q, q->weight ? front - sched_times.limit : front);
 	place(q, e, how);
 	e->woken = how == JOIN_WOKEN;
+	e->called = false;
 	e->deadline = e->woken && (s64)(e->vruntime - q->clock) <= 0 ? URGENT
 		: e->vruntime + scaled(sched_times.slice, e->weight);
 	e->ready_since = now;
@@ -163,6 +164,49 @@ static struct sched_entity *first_allowed(const struct sched_queue *q)
 	return NULL;
 }
 
+/* Of what is first: need running's request not be served before?  In a strict order, so that two that are called do
+ * not throw each other out. */
+static bool preempts(const struct sched_queue *q, const struct sched_entity *first)
+{
+	return first && (first->deadline == URGENT || (first->called && first->deadline < q->running->deadline));
+}
+
+s64 sched_queue_left(struct sched_queue *q, u64 now)
+{
+	sched_queue_account(q, now);
+	return (s64)(q->running->deadline - q->running->vruntime);
+}
+
+bool sched_queue_call(struct sched_queue *q, struct sched_entity *e, s64 left, u64 now)
+{
+	sched_queue_account(q, now);
+	if (e->deadline != URGENT) {
+		unlink(q, e);
+		e->deadline = e->vruntime + (u64)MAX(left, 0);
+		e->called = true;
+		insert(q, e);
+	}
+	return first_allowed(q) == e && (!q->running || preempts(q, e));
+}
+
+void sched_queue_swap(struct sched_queue *q, struct sched_entity *e, u64 now)
+{
+	struct sched_entity *caller = q->running;
+	s64 by;
+
+	sched_queue_account(q, now);
+	by = (s64)(e->vruntime - caller->vruntime);
+	if (by <= 0 || e->weight != caller->weight)
+		return;
+	unlink(q, e);
+	e->vruntime -= (u64)by;
+	if (e->deadline != URGENT)
+		e->deadline -= (u64)by;
+	caller->vruntime += (u64)by;
+	caller->deadline += (u64)by;
+	insert(q, e);
+}
+
 const struct sched_entity *sched_queue_first(const struct sched_queue *q)
 {
 	return first_allowed(q);
@@ -181,6 +225,7 @@ static struct sched_entity *take(struct sched_queue *q, struct sched_entity *e, 
 	e->ready_cycles += e->waited;
 	if (e->deadline == URGENT)
 		e->deadline = e->vruntime + scaled(sched_times.wake, e->weight);
+	e->called = false;
 	q->running = e;
 	q->free = false;
 	q->since = q->started = now;
@@ -244,12 +289,8 @@ void sched_queue_stop(struct sched_queue *q, enum sched_stop how, u64 now)
 		subtract(q, e);
 		return;
 	}
-	if (how == SCHED_YIELDED) { /* gives up what it is behind, and lets the others' deadlines come first */
-		subtract(q, e);
-		e->vruntime = MAX(e->vruntime, q->clock);
-		e->deadline = e->vruntime;
-		add(q, e);
-	}
+	if (how == SCHED_YIELDED) /* keeps what it is behind, but lets the others' deadlines come first */
+		e->deadline = MAX(e->vruntime, q->clock) + scaled(sched_times.slice, e->weight);
 	reweigh(q, e);
 	renew(e);
 	e->ready_since = now;
@@ -264,7 +305,7 @@ bool sched_queue_yields(struct sched_queue *q, u64 now)
 	sched_queue_account(q, now);
 	reweigh(q, e);
 	next = first_allowed(q);
-	if (next && next->deadline == URGENT)
+	if (preempts(q, next))
 		return now - q->started >= sched_times.min_run;
 	if (q->free)
 		return now - q->started >= sched_times.wake;
@@ -281,7 +322,7 @@ u64 sched_queue_look(const struct sched_queue *q)
 
 	if (!q->count)
 		return q->since + sched_times.alone;
-	if (next && next->deadline == URGENT)
+	if (preempts(q, next))
 		return q->started + sched_times.min_run;
 	if (q->free)
 		return q->started + sched_times.wake;

@@ -39,6 +39,7 @@ struct sched_entity {
 	u64 ready_since;      /* q: TSC */
 	u64 waited;           /* q: ready time before it ran last */
 	bool woken;           /* q: ready since a wake-up, not since a preemption or a move */
+	bool called;          /* q: ready, and one that waits for it runs elsewhere: its deadline preempts */
 };
 
 struct sched_queue {
@@ -82,6 +83,17 @@ bool sched_queue_join(struct sched_queue *q, struct sched_entity *e, enum sched_
 /* Something came for e, which is ready here: unless it had its share it goes first, as after a sleep.  True: the
  * CPU should look. */
 bool sched_queue_boost(struct sched_queue *q, struct sched_entity *e) must_check;
+
+/* Virtual: what is left of running's request. */
+s64 sched_queue_left(struct sched_queue *q, u64 now);
+
+/* e, ready here, is waited for by one that runs elsewhere, with so much left of its request: e is to end with it.
+ * True: unless it had its share it goes as soon as what runs here has run its minimum. */
+bool sched_queue_call(struct sched_queue *q, struct sched_entity *e, s64 left, u64 now) must_check;
+
+/* e, ready here, is waited for by what runs here, of the same weight: they swap their virtual times if that lets e run
+ * sooner, so that together they have what they had. */
+void sched_queue_swap(struct sched_queue *q, struct sched_entity *e, u64 now);
 
 /* A ready one leaves for another queue. */
 void sched_queue_remove(struct sched_queue *q, struct sched_entity *e);

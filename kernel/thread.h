@@ -73,6 +73,9 @@ bool thread_boost(struct thread *t);
 void sched_init(struct host_cpu *cpu);
 _Noreturn void sched_loop(void *unused);
 
+/* Puts t, which is in no queue, into cpu's and makes the CPU look if it should. */
+void sched_enqueue(struct host_cpu *cpu, struct thread *t, enum sched_join how);
+
 /* Once, when the clock runs. */
 void sched_start(void);
 

@@ -114,6 +114,7 @@ struct vcpu {
 
 	u32 yielded_to;          /* o, index of the vCPU that it let go first last, when it spun */
 	u64 directed;            /* o, how often it did */
+	u64 together_until;      /* a, host TSC until which it runs when others do that it waited for, or they for it */
 	u64 pv_eois, pv_flushes; /* o, interrupts that it ended, flushes that others left to it, each without an exit */
 	bool unhalted;           /* o, REQUEST_UNHALT came: HLT does not wait */
 	u32 steal_version;       /* o, what the guest's steal time structure holds */

@@ -382,8 +382,8 @@ static enum step exit_done(struct thread *t, struct vcpu *v, struct virt_exit *e
 
 static enum step exit_pause(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
-	spin_yield(v);
-	return STEP_YIELD;
+	cpu_interrupt_window();
+	return spin_wait(v) ? STEP_AGAIN : STEP_YIELD;
 }
 
 static enum step exit_hypercall(struct thread *t, struct vcpu *v, struct virt_exit *exit)

@@ -7,6 +7,7 @@
 #include "kernel/guest.h"
 #include "kernel/kvmclock.h"
 #include "kernel/pv_eoi.h"
+#include "kernel/spin.h"
 #include "kernel/steal.h"
 #include "kernel/trace.h"
 #include "kernel/vcpu_exit.h"
@@ -77,6 +78,7 @@ void vcpu_on_cpu(struct thread *t)
 		v->exited_at += away;
 	if (v->msrs.kvm_steal && (v->steal_marked || v->stolen_cycles != v->steal_told))
 		__atomic_or_fetch(&v->requests, REQUEST_STEAL, __ATOMIC_RELAXED);
+	spin_gather(v);
 }
 
 static void unpark(struct vcpu *v)

@@ -29,6 +29,7 @@ static void give(void)
 
 static void contend(u32 index)
 {
+	interrupts_on(); /* none comes; Bochs's SVM leaves a guest only then */
 	for (;;) {
 		take();
 		work(INSIDE);
