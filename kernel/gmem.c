@@ -83,6 +83,8 @@ void gmem_leaf_put(struct gmem *m, u64 entry)
 {
 	hpa_t frame = gmem_leaf_frame(entry);
 
+	if (gmem_leaf_is_apic(m, entry))
+		return;
 	gmem_leaf_count(m, entry, -1);
 	if (frame.v == gmem_zero_frame.v)
 		return;

@@ -48,6 +48,8 @@ struct gmem {
 	u64 tables;                        /* m: stage-2 frames, up to tables_max */
 	u64 tables_max;                    /* c: enough for all RAM, and no more for one that remaps it all over */
 	u64 changes;                       /* m: how often a leaf began or ended to map something */
+	hpa_t apic_frame;                  /* m: gmem_apic.c; 0: none was mapped */
+	bool apic_ended;                   /* m: none is any more */
 	struct merge_member *member;       /* merge.h's; NULL: it does not merge */
 	bool uniform;                      /* c: its share group is uniform (gmem_uniform.h) */
 	u64 fini_at;                       /* o: where gmem_fini_step goes on */
@@ -96,6 +98,13 @@ int gmem_read_word(struct gmem *m, u64 gpa, u64 *word) must_check;
 /* Replaces an aligned entry of 4 or 8 bytes in one step, as long as it still is old: 0, ERR_AGAIN when it is
  * not, ERR_FAULT and ERR_NOMEM as gmem_write.  For accessed and dirty bits: other vCPUs change entries too. */
 int gmem_swap(struct gmem *m, u64 gpa, u32 size, u64 old, u64 fresh) must_check;
+
+/* Maps the frame that stands for local APICs at page: 0: enter again; ERR_FAULT: the access is to be emulated;
+ * ERR_NOMEM: the guest has to wait.  The frame is no memory, the gmem holds no reference. */
+int gmem_apic_map(struct gmem *m, u64 page, hpa_t frame) must_check;
+
+/* It is gone before this returns, and not mapped again. */
+void gmem_apic_end(struct gmem *m, u64 page);
 
 /* Where the kernel can read the page of gpa, without making it present: NULL if it is not.  Valid while
  * generation does not change and m's guest is not taken apart. */

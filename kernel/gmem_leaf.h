@@ -78,6 +78,12 @@ static inline void gmem_leaf_open(u64 *entry, u64 bits)
 	__atomic_or_fetch(entry, bits, __ATOMIC_RELEASE);
 }
 
+/* Does it map what stands for local APICs (gmem_apic.c)? */
+static inline bool gmem_leaf_is_apic(const struct gmem *m, u64 entry)
+{
+	return entry & m->format->present && m->apic_frame.v && gmem_leaf_frame(entry).v == m->apic_frame.v;
+}
+
 /* Is frame, which a leaf maps, the guest's own? */
 bool gmem_leaf_private(hpa_t frame);
 

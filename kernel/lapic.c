@@ -36,17 +36,47 @@ static void clear_vector(struct vcpu *v, u32 reg, u32 vector, u32 *words)
 		*words &= ~(1u << n);
 }
 
+static void set_tmr(struct vcpu *v, u32 n, u32 value)
+{
+	if (reg_get(v, REG_TMR + n) == value)
+		return;
+	reg_set(v, REG_TMR + n, value);
+	v->lapic.hw.changed = true;
+}
+
 static void update_ppr(struct vcpu *v)
 {
 	u32 tpr = reg_get(v, REG_TPR), ppr = tpr;
 
-	if (v->lapic.isr_words) {
-		u32 service = highest(v, REG_ISR, v->lapic.isr_words) & 0xf0;
+	if (v->lapic.hw.isr_words) {
+		u32 service = highest(v, REG_ISR, v->lapic.hw.isr_words) & 0xf0;
 
 		if (service > (tpr & 0xf0))
 			ppr = service;
 	}
 	reg_set(v, REG_PPR, ppr);
+}
+
+static u8 mode_of(u64 base)
+{
+	if (!(base & LAPIC_BASE_ENABLE))
+		return VIRT_APIC_OFF;
+	if (base & LAPIC_BASE_X2)
+		return VIRT_APIC_MSRS;
+	return (base & PAGE_MASK) == LAPIC_ADDRESS ? VIRT_APIC_MMIO : VIRT_APIC_OFF;
+}
+
+/* The page in stage 2 is all vCPUs': it is gone before one enters that does not have its APIC there. */
+static void set_mode(struct vcpu *v, u8 mode)
+{
+	struct virt_apic *a = &v->lapic.hw;
+
+	if (a->mode == mode)
+		return;
+	a->mode = mode;
+	a->changed = true;
+	if (a->live && mode != VIRT_APIC_MMIO)
+		guest_lapic_left(v->guest);
 }
 
 void lapic_publish(struct vcpu *v)
@@ -62,15 +92,17 @@ void lapic_publish(struct vcpu *v)
 	if (reg_get(v, REG_SVR) & SVR_ENABLE)
 		identity |= LAPIC_SOFTWARE;
 	__atomic_store_n(&v->lapic.identity, identity, __ATOMIC_RELEASE);
+	set_mode(v, mode_of(v->lapic.base));
 }
 
 static void clear_posted(struct lapic *l)
 {
-	__atomic_store_n(&l->posted_any, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->hw.posted_any, 0, __ATOMIC_RELAXED);
 	for (u32 n = 0; n < 8; n++)
 		__atomic_store_n(&l->posted[n], 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->error, 0, __ATOMIC_RELAXED);
-	l->irr_words = l->isr_words = l->eoi_words = 0;
+	l->hw.irr_words = l->hw.isr_words = l->eoi_words = 0;
+	l->hw.changed = true;
 	l->eoi_offered = false;
 	memset(l->eoi, 0, sizeof(l->eoi));
 }
@@ -81,9 +113,9 @@ void lapic_reset(struct vcpu *v, bool power_on)
 	u32 index = v->index;
 
 	if (power_on)
-		l->base = 0xfee00000 | LAPIC_BASE_ENABLE | (index ? 0 : LAPIC_BASE_BSP);
+		l->base = LAPIC_ADDRESS | LAPIC_BASE_ENABLE | (index ? 0 : LAPIC_BASE_BSP);
 	lapic_timer_stop(v);
-	for (u32 reg = 0; reg < ARRAY_SIZE(l->page); reg++)
+	for (u32 reg = 0; reg < ARRAY_SIZE(l->hw.page); reg++)
 		reg_set(v, reg, 0);
 	clear_posted(l);
 	v->msrs.kvm_eoi = l->eoi_place = 0; /* as KVM does: what runs after INIT may not know of it */
@@ -92,6 +124,8 @@ void lapic_reset(struct vcpu *v, bool power_on)
 	reg_set(v, REG_SVR, 0xff);
 	for (u32 reg = REG_LVT_TIMER; reg <= REG_LVT_ERROR; reg++)
 		reg_set(v, reg, LVT_MASKED);
+	l->timer_lvt = LVT_MASKED;
+	l->timer_divide = 0;
 	if (power_on && index == 0)
 		reg_set(v, REG_LVT_LINT0, LAPIC_EXTINT << 8);
 	if (l->base & LAPIC_BASE_X2) {
@@ -136,7 +170,7 @@ bool lapic_post(struct vcpu *v, u8 vector, bool level)
 	if (pending)
 		return false;
 	pending = reg_get(v, REG_IRR + n) & bit;
-	if (!__atomic_fetch_or(&l->posted_any, 1u << n, __ATOMIC_ACQ_REL))
+	if (!__atomic_fetch_or(&l->hw.posted_any, 1u << n, __ATOMIC_ACQ_REL))
 		vcpu_request(v, REQUEST_KICK);
 	return !pending;
 }
@@ -144,7 +178,7 @@ bool lapic_post(struct vcpu *v, u8 vector, bool level)
 void lapic_drain(struct vcpu *v)
 {
 	struct lapic *l = &v->lapic;
-	u32 any = __atomic_exchange_n(&l->posted_any, 0, __ATOMIC_ACQ_REL);
+	u32 any = __atomic_exchange_n(&l->hw.posted_any, 0, __ATOMIC_ACQ_REL);
 
 	for (; any; any &= any - 1) {
 		u32 n = (u32)__builtin_ctz(any);
@@ -155,8 +189,8 @@ void lapic_drain(struct vcpu *v)
 
 		u32 level = __atomic_load_n(&l->posted_level[n], __ATOMIC_RELAXED);
 
-		reg_set(v, REG_TMR + n, (reg_get(v, REG_TMR + n) & ~bits) | (level & bits));
-		set_bits(v, REG_IRR, n, bits, &l->irr_words);
+		set_tmr(v, n, (reg_get(v, REG_TMR + n) & ~bits) | (level & bits));
+		set_bits(v, REG_IRR, n, bits, &l->hw.irr_words);
 		__atomic_fetch_and(&l->posted[n], ~bits, __ATOMIC_RELEASE);
 	}
 }
@@ -165,49 +199,60 @@ int lapic_pending(struct vcpu *v)
 {
 	struct lapic *l = &v->lapic;
 
-	if (__atomic_load_n(&l->posted_any, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&l->hw.posted_any, __ATOMIC_RELAXED))
 		lapic_drain(v);
-	if (!l->irr_words)
+	if (!l->hw.irr_words)
 		return -1;
 
-	u32 vector = highest(v, REG_IRR, l->irr_words);
+	u32 vector = highest(v, REG_IRR, l->hw.irr_words);
 
 	return vector >> 4 > reg_get(v, REG_PPR) >> 4 ? (int)vector : -1;
+}
+
+int lapic_to_inject(struct vcpu *v)
+{
+	int vector = lapic_pending(v);
+
+	return v->lapic.hw.live ? -1 : vector;
 }
 
 u32 lapic_masked_class(const struct vcpu *v)
 {
 	const struct lapic *l = &v->lapic;
-	u32 class = l->irr_words ? highest(v, REG_IRR, l->irr_words) >> 4 : 0;
-	u32 in_service = l->isr_words ? highest(v, REG_ISR, l->isr_words) >> 4 : 0;
+	u32 class = l->hw.irr_words ? highest(v, REG_IRR, l->hw.irr_words) >> 4 : 0;
+	u32 in_service = l->hw.isr_words ? highest(v, REG_ISR, l->hw.isr_words) >> 4 : 0;
 
-	return class > in_service ? class : 0;
+	return class > in_service && !l->hw.live ? class : 0;
 }
 
 void lapic_accept(struct vcpu *v, u8 vector)
 {
 	struct lapic *l = &v->lapic;
 
-	clear_vector(v, REG_IRR, vector, &l->irr_words);
-	set_bits(v, REG_ISR, vector / 32, 1u << vector % 32, &l->isr_words);
+	clear_vector(v, REG_IRR, vector, &l->hw.irr_words);
+	set_bits(v, REG_ISR, vector / 32, 1u << vector % 32, &l->hw.isr_words);
 	update_ppr(v);
+}
+
+void lapic_ended(struct vcpu *v, u8 vector)
+{
+	v->lapic.eoi[vector / 32] |= 1u << vector % 32;
+	v->lapic.eoi_words |= 1u << vector / 32;
 }
 
 void lapic_eoi(struct vcpu *v)
 {
 	struct lapic *l = &v->lapic;
 
-	if (!l->isr_words)
+	if (!l->hw.isr_words)
 		return;
 
-	u32 vector = highest(v, REG_ISR, l->isr_words), n = vector / 32, bit = 1u << vector % 32;
+	u32 vector = highest(v, REG_ISR, l->hw.isr_words);
 
-	clear_vector(v, REG_ISR, vector, &l->isr_words);
+	clear_vector(v, REG_ISR, vector, &l->hw.isr_words);
 	update_ppr(v);
-	if (reg_get(v, REG_TMR + n) & bit) {
-		l->eoi[n] |= bit;
-		l->eoi_words |= 1u << n;
-	}
+	if (reg_get(v, REG_TMR + vector / 32) & 1u << vector % 32)
+		lapic_ended(v, (u8)vector);
 }
 
 int lapic_take_eoi(struct vcpu *v)
@@ -233,16 +278,8 @@ void lapic_raise(struct vcpu *v, u8 vector)
 		lapic_error(v, ESR_RECEIVE_VECTOR);
 		return;
 	}
-	reg_set(v, REG_TMR + n, reg_get(v, REG_TMR + n) & ~bit);
-	set_bits(v, REG_IRR, n, bit, &v->lapic.irr_words);
-}
-
-void lapic_lvt_raise(struct vcpu *v, u32 reg)
-{
-	u32 lvt = reg_get(v, reg);
-
-	if (!(lvt & LVT_MASKED))
-		lapic_raise(v, (u8)lvt);
+	set_tmr(v, n, reg_get(v, REG_TMR + n) & ~bit);
+	set_bits(v, REG_IRR, n, bit, &v->lapic.hw.irr_words);
 }
 
 /* Ends although the error vector may be illegal itself: the bit is set by then. */

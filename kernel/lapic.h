@@ -1,6 +1,7 @@
 /* A guest's local APIC: a 4 KiB page in the hardware's layout (APM 2 §16.3, SDM 3A §11.4), fed by an atomic
- * posted set that is drained before entry.  xAPIC and x2APIC modes; timer in all three modes, on a bus clock
- * of LAPIC_BUS_HZ.  The APIC ID is the vCPU's index and read-only, as SDM 3A §11.4.6 allows.
+ * posted set that is drained before entry.  The processor may work on the page in the guest (struct virt_apic).
+ * xAPIC and x2APIC modes; timer in all three modes, on a bus clock of LAPIC_BUS_HZ.  The APIC ID is
+ * the vCPU's index and read-only, as SDM 3A §11.4.6 allows.
  *
  * Only the own vCPU's thread touches the page; others use lapic_post and read identity, PPR, IRR and the
  * error LVT (single words, relaxed).
@@ -8,27 +9,21 @@
 #ifndef KERNEL_LAPIC_H
 #define KERNEL_LAPIC_H
 
+#include "arch/x86_64/virt.h"
 #include "kernel/lib/error.h"
 #include "kernel/lib/types.h"
 
 struct vcpu;
 struct guest;
 
+#define LAPIC_ADDRESS 0xfee00000u /* of the page at power-on; a guest may move it */
 #define LAPIC_BUS_HZ 1000000000ull /* the timer's count is in nanoseconds, times the divider */
 
 struct lapic {
-	u32 page[256][4];      /* register n (offset n * 16) in [n][0] */
+	struct virt_apic hw;   /* first, for its page's alignment */
 	u64 base;              /* IA32_APIC_BASE */
 	u32 identity;          /* a: enum lapic_identity; what senders need to know, in one word */
 	u32 error;             /* a: ESR bits since the guest latched them last */
-	union {
-		struct {
-			u32 posted_any; /* a: bit n: posted[n] may hold something */
-			u32 irr_words;  /* bit n: IRR's word n is not 0, so that a look costs no scan; as is isr_words */
-		};
-		u64 arrived;   /* either, in one look */
-	};
-	u32 isr_words;
 	u32 eoi_words;         /* bit n: eoi[n] is not 0 */
 	u64 eoi_place;         /* pv_eoi.c: where the guest may end an interrupt, bit 0: it may */
 	bool eoi_offered;      /* pv_eoi.c: the guest may have ended the interrupt in service without an exit */
@@ -38,6 +33,8 @@ struct lapic {
 	u64 timer_deadline;    /* host TSC of the next expiry, UINT64_MAX: none.  Host, so that a guest that
 	                        * writes its TSC does not move one-shot and periodic timers */
 	u64 timer_period;      /* of the initial count, in TSC ticks */
+	u32 timer_lvt;         /* as the timer obeys them: in the page may be what the guest has just written */
+	u32 timer_divide;
 	u64 tsc_deadline;      /* IA32_TSC_DEADLINE as the guest reads it */
 };
 
@@ -66,6 +63,7 @@ void lapic_reset(struct vcpu *v, bool power_on);
  * Any offset is survived.  The MSR forms return 0 or ERR_INVAL (#GP). */
 u32 lapic_read(struct vcpu *v, u32 offset);
 void lapic_write(struct vcpu *v, u32 offset, u32 value);
+void lapic_written(struct vcpu *v, u32 offset); /* the processor stored the guest's value in the page already */
 int lapic_msr_read(struct vcpu *v, u32 msr, u64 *value) must_check;
 int lapic_msr_write(struct vcpu *v, u32 msr, u64 value) must_check;
 int lapic_base_write(struct vcpu *v, u64 value) must_check; /* IA32_APIC_BASE, transitions checked */
@@ -75,7 +73,7 @@ void lapic_deadline_write(struct vcpu *v, u64 value);       /* IA32_TSC_DEADLINE
 bool lapic_mmio(const struct vcpu *v, u64 *gpa);
 
 /* CR8's view of TPR: the priority class, 0 to 15. */
-static inline u8 lapic_class(const struct lapic *l) { return (u8)(l->page[8][0] >> 4 & 15); }
+static inline u8 lapic_class(const struct lapic *l) { return (u8)(l->hw.page[8][0] >> 4 & 15); }
 
 u32 lapic_tpr(const struct vcpu *v);            /* 0-255; CR8 = TPR >> 4 */
 void lapic_set_tpr(struct vcpu *v, u32 tpr);
@@ -89,18 +87,19 @@ bool lapic_post(struct vcpu *v, u8 vector, bool level);
 int lapic_msi(struct guest *g, u64 address, u32 data);
 
 /* Own thread, before entry.  lapic_pending drains the posted set and gives the highest vector that beats
- * PPR, or -1.  lapic_accept moves it from IRR to ISR.  lapic_wants_extint: LINT0 (or APIC off) lets the
- * PIC in. */
+ * PPR, or -1.  lapic_to_inject: the same, but -1 where the processor delivers it.  lapic_accept moves it from IRR
+ * to ISR.  lapic_wants_extint: LINT0 (or APIC off) lets the PIC in. */
 int lapic_pending(struct vcpu *v);
+int lapic_to_inject(struct vcpu *v);
 void lapic_accept(struct vcpu *v, u8 vector);
-/* When nothing is pending by lapic_pending: the priority class of the highest vector that only TPR keeps
- * away, or 0. */
+/* When nothing is to be injected: the priority class of the highest vector that only TPR keeps away, or 0. */
 u32 lapic_masked_class(const struct vcpu *v);
 bool lapic_wants_extint(const struct vcpu *v);
 
 /* A level-triggered vector whose EOI the machine process must hear (it was level-triggered), or -1; taken
- * once.  EOI itself is done at the register write. */
+ * once.  EOI itself is done at the register write, or by the processor: lapic_ended. */
 int lapic_take_eoi(struct vcpu *v);
+void lapic_ended(struct vcpu *v, u8 vector);
 
 /* REQUEST_TIMER arrived: posts the timer's interrupt if its deadline passed, and arms the next. */
 void lapic_timer(struct vcpu *v);

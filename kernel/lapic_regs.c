@@ -148,6 +148,26 @@ void lapic_write(struct vcpu *v, u32 offset, u32 value)
 	}
 }
 
+static void self_ipi(struct vcpu *v, u32 vector)
+{
+	if (vector < 16)
+		lapic_error(v, ESR_SEND_VECTOR);
+	else
+		lapic_raise(v, (u8)vector);
+}
+
+void lapic_written(struct vcpu *v, u32 offset)
+{
+	u32 reg = offset / 16, value = reg_get(v, reg % ARRAY_SIZE(v->lapic.hw.page));
+
+	if (reg == REG_ID)
+		reg_set(v, REG_ID, v->index << 24);
+	else if (reg == REG_SELF_IPI)
+		self_ipi(v, (u8)value); /* x2APIC's only one; the processor did it, but for a vector that is none */
+	else
+		lapic_write(v, offset, value);
+}
+
 /* ---- x2APIC ---- */
 
 #define LVT_READ_ONLY (1u << 12 | 1u << 14) /* delivery status, remote IRR: taken, and nothing done */
@@ -189,10 +209,7 @@ int lapic_msr_write(struct vcpu *v, u32 msr, u64 value)
 		return 0;
 	}
 	if (reg == REG_SELF_IPI) {
-		if (value < 16)
-			lapic_error(v, ESR_SEND_VECTOR);
-		else
-			lapic_raise(v, (u8)value);
+		self_ipi(v, (u32)value);
 		return 0;
 	}
 	return reg_write(v, reg, (u32)value) ? 0 : ERR_INVAL;
@@ -216,8 +233,10 @@ int lapic_base_write(struct vcpu *v, u64 value)
 		return ERR_INVAL;
 
 	l->base = value;
-	if (from == to)
+	if (from == to) {
+		lapic_publish(v);
 		return 0;
+	}
 	if (to == mode) {
 		reg_set(v, REG_ID, v->index);
 		reg_set(v, REG_LDR, (v->index >> 4) << 16 | 1u << (v->index & 15));

@@ -27,12 +27,12 @@ enum lapic_timer_mode { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_DEADLINE };
 /* Plain moves; atomic so that a sender on another CPU may look at the few registers that it needs. */
 static inline u32 reg_get(const struct vcpu *v, u32 reg)
 {
-	return __atomic_load_n(&v->lapic.page[reg][0], __ATOMIC_RELAXED);
+	return __atomic_load_n(&v->lapic.hw.page[reg][0], __ATOMIC_RELAXED);
 }
 
 static inline void reg_set(struct vcpu *v, u32 reg, u32 value)
 {
-	__atomic_store_n(&v->lapic.page[reg][0], value, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->lapic.hw.page[reg][0], value, __ATOMIC_RELAXED);
 }
 
 static inline u64 lapic_host_tsc(const struct vcpu *v)
@@ -41,10 +41,9 @@ static inline u64 lapic_host_tsc(const struct vcpu *v)
 }
 
 /* lapic.c.  All but lapic_error on the own thread. */
-void lapic_publish(struct vcpu *v);               /* identity follows base, LDR, DFR, SVR */
+void lapic_publish(struct vcpu *v);               /* identity and mode follow base, LDR, DFR, SVR */
 void lapic_drain(struct vcpu *v);                 /* posted to IRR */
 void lapic_raise(struct vcpu *v, u8 vector);      /* an edge-triggered interrupt of its own, to IRR */
-void lapic_lvt_raise(struct vcpu *v, u32 reg);    /* the timer's or the error interrupt, if not masked */
 void lapic_eoi(struct vcpu *v);
 void lapic_error(struct vcpu *v, u32 bits);       /* any thread: ESR bits and the error interrupt */
 

@@ -13,14 +13,14 @@
 /* SDM 3A figure 11-10: 000 is by 2 ... 110 by 128, 111 by 1. */
 static u32 divide_shift(const struct vcpu *v)
 {
-	u32 divide = reg_get(v, REG_DIVIDE);
+	u32 divide = v->lapic.timer_divide;
 
 	return (((divide & 3) | (divide & 8) >> 1) + 1) & 7;
 }
 
 static u32 timer_mode(const struct vcpu *v)
 {
-	return LVT_TIMER_MODE(reg_get(v, REG_LVT_TIMER));
+	return LVT_TIMER_MODE(v->lapic.timer_lvt);
 }
 
 static u64 count_to_ticks(const struct vcpu *v, u32 count)
@@ -36,7 +36,7 @@ static u64 later(u64 t, u64 delta)
 
 static void arm(struct vcpu *v)
 {
-	bool masked = reg_get(v, REG_LVT_TIMER) & LVT_MASKED;
+	bool masked = v->lapic.timer_lvt & LVT_MASKED;
 
 	vcpu_timer_arm(v, masked ? NEVER : v->lapic.timer_deadline);
 }
@@ -60,7 +60,8 @@ static bool settle(struct vcpu *v, u64 now)
 
 	if (now < l->timer_deadline || l->timer_deadline == NEVER)
 		return false;
-	lapic_lvt_raise(v, REG_LVT_TIMER);
+	if (!(l->timer_lvt & LVT_MASKED))
+		lapic_raise(v, (u8)l->timer_lvt);
 	if (timer_mode(v) == TIMER_PERIODIC) {
 		l->timer_deadline = next_period(v, now);
 	} else {
@@ -89,8 +90,10 @@ void lapic_timer_set_count(struct vcpu *v, u32 count)
 	struct lapic *l = &v->lapic;
 	u64 now = lapic_host_tsc(v);
 
-	if (timer_mode(v) == TIMER_DEADLINE)
+	if (timer_mode(v) == TIMER_DEADLINE) {
+		reg_set(v, REG_COUNT_INITIAL, 0);
 		return;
+	}
 	settle(v, now);
 	reg_set(v, REG_COUNT_INITIAL, count);
 	l->timer_period = count_to_ticks(v, count);
@@ -129,20 +132,21 @@ void lapic_timer_set_divide(struct vcpu *v, u32 divide)
 	struct lapic *l = &v->lapic;
 	u64 now = lapic_host_tsc(v);
 
-	if (reg_get(v, REG_DIVIDE) == divide)
+	reg_set(v, REG_DIVIDE, divide);
+	if (l->timer_divide == divide)
 		return;
 	if (timer_mode(v) != TIMER_DEADLINE) {
 		settle(v, now);
 
 		u32 count = count_at(v, now);
 
-		reg_set(v, REG_DIVIDE, divide);
+		l->timer_divide = divide;
 		l->timer_period = count_to_ticks(v, reg_get(v, REG_COUNT_INITIAL));
 		if (l->timer_deadline != NEVER)
 			l->timer_deadline = later(now, count_to_ticks(v, count));
 		arm(v);
 	}
-	reg_set(v, REG_DIVIDE, divide);
+	l->timer_divide = divide;
 }
 
 /* Changing to or from TSC deadline mode disarms it, SDM 3A §11.5.4.1. */
@@ -152,6 +156,7 @@ void lapic_timer_set_lvt(struct vcpu *v, u32 lvt)
 
 	settle(v, lapic_host_tsc(v));
 	reg_set(v, REG_LVT_TIMER, lvt);
+	v->lapic.timer_lvt = lvt;
 	if ((mode == TIMER_DEADLINE) != (LVT_TIMER_MODE(lvt) == TIMER_DEADLINE)) {
 		lapic_timer_stop(v);
 		reg_set(v, REG_COUNT_INITIAL, 0);

@@ -24,9 +24,9 @@ static bool write(struct vcpu *v, u8 bit)
 static bool may_offer(const struct vcpu *v)
 {
 	const struct lapic *l = &v->lapic;
-	u32 words = l->isr_words, n, vectors;
+	u32 words = l->hw.isr_words, n, vectors;
 
-	if (!words || words & (words - 1) || l->irr_words || l->posted_any)
+	if (!words || words & (words - 1) || l->hw.irr_words || l->hw.posted_any)
 		return false;
 	n = (u32)__builtin_ctz(words);
 	vectors = reg_get(v, REG_ISR + n);

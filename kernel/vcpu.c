@@ -10,6 +10,9 @@
 #include "kernel/process.h"
 #include "kernel/walk.h"
 
+_Static_assert(offsetof(struct vcpu, lapic.hw.page) == 0 && sizeof(struct vcpu) >= PAGE_SIZE,
+	       "the heap aligns what is larger than a page to pages");
+
 static void timer_expired(struct timer *t)
 {
 	vcpu_request(CONTAINER_OF(t, struct vcpu, timer), REQUEST_TIMER);
@@ -69,7 +72,7 @@ struct vcpu *vcpu_create(struct guest *g, u32 index)
 	v->timer.expired = timer_expired;
 	v->synthetic.expired = synthetic_expired;
 	v->page = hpa_pointer(frame_alloc_zero(0, FRAME_PROCESS));
-	if (!v->page || virt->vcpu_create(&v->hw, cpuid_guest_cr4(v))) {
+	if (!v->page || virt->vcpu_create(&v->hw, cpuid_guest_cr4(v), &v->lapic.hw)) {
 		vcpu_put(v);
 		return NULL;
 	}
@@ -387,6 +390,11 @@ int guest_phys_write(struct guest *g, gpa_t gpa, const void *from, size_t len)
 int guest_phys_read(struct guest *g, gpa_t gpa, void *to, size_t len)
 {
 	return gmem_read(&g->gmem, gpa.v, to, len) ? ERR_FAULT : 0;
+}
+
+void guest_lapic_left(struct guest *g)
+{
+	gmem_apic_end(&g->gmem, LAPIC_ADDRESS);
 }
 
 int guest_phys_swap32(struct guest *g, gpa_t gpa, u32 old, u32 fresh)

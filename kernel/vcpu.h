@@ -39,12 +39,12 @@ enum vcpu_request {
 #define VCPU_FETCHES 8 /* a power of two */
 
 struct vcpu {
+	struct lapic lapic;      /* o, but for its atomic posted set and identity; first: its page is page aligned */
 	struct guest *guest;     /* c */
 	u32 index;               /* c */
 	struct virt_vcpu *hw;    /* o */
 	struct vcpu_page *page;  /* c; shared with the machine process: every value in it is hostile */
 	struct thread *thread;   /* its thread, set when it first runs */
-	struct lapic lapic;      /* o, but for its atomic posted set and identity */
 	struct hyperv_vcpu hyperv; /* o */
 	union {                  /* what must be looked at before an entry: all at once, see vcpu_run.c */
 		struct {
@@ -221,6 +221,7 @@ u32 guest_vcpu_count(const struct guest *g);
 void vcpu_request(struct vcpu *v, u32 requests);         /* sets bits, wakes or kicks it */
 int guest_phys_write(struct guest *g, gpa_t gpa, const void *from, size_t len); /* 0 or ERR_FAULT */
 int guest_phys_read(struct guest *g, gpa_t gpa, void *to, size_t len);          /* 0 or ERR_FAULT */
+void guest_lapic_left(struct guest *g);                  /* a local APIC is not at its usual address any more */
 int guest_phys_swap32(struct guest *g, gpa_t gpa, u32 old, u32 fresh); /* gmem_swap's errors */
 void guest_clock(u64 host_tsc, u64 *ns, u64 *wall_s, u32 *wall_ns); /* clock ns at host_tsc; wall clock at clock 0 */
 

@@ -237,6 +237,14 @@ static enum step exit_mmio(struct thread *t, struct vcpu *v, const struct virt_e
 	return vcpu_return(t, 0);
 }
 
+/* Is it the processor's from now on that a vCPU reaches its local APIC here? */
+static bool leave_lapic(struct vcpu *v)
+{
+	const struct virt_apic *a = &v->lapic.hw;
+
+	return a->live && a->mode == VIRT_APIC_MMIO && !gmem_apic_map(&v->guest->gmem, LAPIC_ADDRESS, a->frame);
+}
+
 static enum step stage2_fault(struct thread *t, struct vcpu *v, const struct virt_exit *exit)
 {
 	u64 gpa = exit->fault.gpa, lapic;
@@ -245,6 +253,8 @@ static enum step stage2_fault(struct thread *t, struct vcpu *v, const struct vir
 
 	if (lapic_mmio(v, &lapic) && (gpa & PAGE_MASK) == lapic && !exit->fault.table_walk) {
 		count_as(v, REASON_LAPIC);
+		if (leave_lapic(v))
+			return STEP_AGAIN;
 		return lapic_move(v, exit, (u32)(gpa % PAGE_SIZE)) ? STEP_AGAIN : exit_mmio(t, v, exit, true);
 	}
 	error = gmem_fault(&g->gmem, gpa, exit->fault.write);
@@ -368,6 +378,19 @@ static enum step exit_stage2(struct thread *t, struct vcpu *v, struct virt_exit 
 	return s == STEP_AGAIN && v->lapic.eoi_words ? tell_eoi(t, v) : s;
 }
 
+/* The processor has ended it, and another waits for that. */
+static enum step exit_eoi(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+{
+	lapic_ended(v, exit->ended);
+	return tell_eoi(t, v);
+}
+
+static enum step exit_lapic(struct thread *t, struct vcpu *v, struct virt_exit *exit)
+{
+	lapic_written(v, exit->apic_offset);
+	return STEP_AGAIN;
+}
+
 static enum step exit_interrupt(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 {
 	cpu_interrupt_window();
@@ -413,13 +436,13 @@ enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit)
 	static enum step (*const handlers[REASON_COUNT])(struct thread *, struct vcpu *, struct virt_exit *) = {
 		[REASON_INTERRUPT] = exit_interrupt, [REASON_NMI] = exit_interrupt, [REASON_IO] = exit_io,
 		[REASON_CPUID] = exit_cpuid, [REASON_MSR_READ] = exit_msr_read, [REASON_MSR_WRITE] = exit_msr_write,
-		[REASON_HLT] = exit_halt, [REASON_LAPIC] = exit_other, [REASON_MMIO] = exit_other,
+		[REASON_HLT] = exit_halt, [REASON_LAPIC] = exit_lapic, [REASON_MMIO] = exit_other,
 		[REASON_STAGE2] = exit_stage2, [REASON_CR] = exit_cr, [REASON_DR] = exit_done,
 		[REASON_WINDOW] = exit_done, [REASON_PAUSE] = exit_pause, [REASON_HYPERCALL] = exit_hypercall,
 		[REASON_EXCEPTION] = exit_exception, [REASON_XSETBV] = exit_xsetbv,
 		[REASON_INVALID_OPCODE] = exit_invalid_opcode, [REASON_WBINVD] = exit_wbinvd,
 		[REASON_TASK_SWITCH] = exit_task_switch, [REASON_SHUTDOWN] = exit_shutdown,
-		[REASON_EOI] = exit_other, [REASON_OTHER] = exit_other,
+		[REASON_EOI] = exit_eoi, [REASON_OTHER] = exit_other,
 	};
 
 	return handlers[exit->reason](t, v, exit);

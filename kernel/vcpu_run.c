@@ -235,15 +235,16 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 	enum virt_window interrupt_waits = WINDOW_NONE;
 	int vector;
 
-	if (v->lapic.eoi_offered && v->lapic.irr_words | v->lapic.posted_any)
+	if (v->lapic.eoi_offered && v->lapic.hw.irr_words | v->lapic.hw.posted_any)
 		pv_eoi_withdraw(v);
 	if (v->event.valid) {
 		inject(v, &v->event);
 		v->event.valid = false;
-		if (lapic_pending(v) >= 0)
+		if (lapic_to_inject(v) >= 0)
 			leave_soon(host_cpu());
 		return ENTER;
 	}
+	vector = lapic_to_inject(v);
 	if (v->nmi_pending) {
 		if (virt->can_nmi(v->hw, v->page)) {
 			inject(v, &(struct virt_event){ .valid = true, .type = INJECT_NMI, .vector = 2 });
@@ -252,7 +253,6 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 		}
 		nmi_waits = true;
 	}
-	vector = lapic_pending(v);
 	if (vector >= 0) {
 		if (virt->can_interrupt(v->hw, v->page)) {
 			lapic_accept(v, (u8)vector);
@@ -260,7 +260,7 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 			inject(v, &(struct virt_event){ .valid = true, .type = INJECT_EXTERNAL,
 							.vector = (u8)vector });
 			pv_eoi_offer(v);
-			vector = lapic_pending(v); /* one more behind it wants a window */
+			vector = lapic_to_inject(v); /* one more behind it wants a window */
 		}
 		interrupt_waits = vector >= 0 ? WINDOW_ANY : WINDOW_NONE;
 	} else if (v->extint && lapic_wants_extint(v)) {
@@ -271,7 +271,7 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 			return vcpu_return(t, 0);
 		}
 		interrupt_waits = WINDOW_ANY;
-	} else if (v->lapic.irr_words && lapic_masked_class(v)) {
+	} else if (v->lapic.hw.irr_words && lapic_masked_class(v)) {
 		interrupt_waits = WINDOW_CR8;
 	}
 	if (virt->window(v->hw, v->page, interrupt_waits, nmi_waits))
@@ -282,7 +282,7 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 /* Is there anything to look at before an entry?  (A hold comes with a request.) */
 static inline bool anything_waits(const struct vcpu *v)
 {
-	return v->asked | v->due | v->lapic.arrived | v->event.valid | v->guest->account.drawn;
+	return v->asked | v->due | v->lapic.hw.arrived | v->event.valid | v->guest->account.drawn;
 }
 
 static enum step prepare(struct thread *t, struct vcpu *v)

@@ -40,7 +40,34 @@ struct virt_exit {
 		/* done: nothing is left to do but to enter again.  decoded: gpr, wide and insn_len are told. */
 		struct { u8 number, gpr; bool write, decoded, done, wide; /* 64 bits */ } cr;
 		struct virt_event exception; /* intercepted, to be delivered */
+		u8 ended;       /* REASON_EOI: the vector */
+		u16 apic_offset; /* REASON_LAPIC: the register that was written, in the local APIC's page */
 	};
+};
+
+/* How the guest reaches its local APIC. */
+enum virt_apic_mode { VIRT_APIC_OFF, VIRT_APIC_MMIO /* at its usual address */, VIRT_APIC_MSRS };
+
+/* The part of a local APIC that the processor may work on while it is in the guest.  At other times all of it is the
+ * kernel's.  Where it is live, the processor delivers the highest interrupt of IRR by itself as soon as the guest can
+ * take it, and keeps IRR, ISR and PPR; those accesses in the given mode that have no other effect need no exit; the end
+ * of a vector that is in TMR is a REASON_EOI before the next instruction, a write that has an effect may be a
+ * REASON_LAPIC after it.  Where it is not, the kernel does all that, by inject and window. */
+struct virt_apic {
+	u32 page[256][4];    /* page aligned, in the hardware's layout: register n (offset n * 16) in [n][0] */
+	union {
+		struct {
+			u32 posted_any; /* a, the kernel's alone: bit n: lapic.posted[n] may hold something */
+			u32 irr_words;  /* bit n: IRR's word n is not 0, so that a look costs no scan; as is isr_words */
+		};
+		u64 arrived; /* either, in one look */
+	};
+	u32 isr_words;
+	bool live;           /* c, from vcpu_create */
+	bool changed;        /* by the kernel: TMR or mode, since the last run */
+	u8 mode;             /* enum virt_apic_mode */
+	hpa_t frame;         /* c, from vcpu_create, live: in stage 2 at the usual address it lets the processor know
+	                      * accesses in MMIO mode; in any other mode it must not be there */
 };
 
 /* Where the guest executes. */
@@ -77,8 +104,8 @@ struct virt_ops {
 	/* Before each entry to ring 3: what SYSCALL and SWAPGS use is the host's again.  NULL: it always is. */
 	void (*ring3)(void);
 
-	/* guest_cr4: the bits of CR4 that the guest may set. */
-	int (*vcpu_create)(struct virt_vcpu **out, u64 guest_cr4);
+	/* guest_cr4: the bits of CR4 that the guest may set.  apic: there as long as the vCPU; live is set here. */
+	int (*vcpu_create)(struct virt_vcpu **out, u64 guest_cr4, struct virt_apic *apic);
 	void (*vcpu_put)(struct virt_vcpu *v); /* NULL is fine */
 
 	void (*load)(struct virt_vcpu *v, u64 tsc_aux);
@@ -86,7 +113,8 @@ struct virt_ops {
 
 	/* Enters the guest with page's registers and stage-2 root; returns at an exit, with interrupts off and
 	 * the registers in page.  flush: drop this guest's translations on this CPU first.  ERR_STATE when the
-	 * processor refused the entry (exit.code says why).  cr8: the local APIC's view of it. */
+	 * processor refused the entry (exit.code says why).  cr8: the local APIC's view of it; exit.cr8 is the
+	 * same where that is live. */
 	int (*run)(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 cr8,
 		   struct virt_exit *exit);
 

@@ -16,7 +16,8 @@
 	X(VIRT_VMX_MSR_BITMAP, 19, "vmx.msr-bitmap") \
 	X(VIRT_VMX_PAUSE_LOOP, 20, "vmx.pause-loop") \
 	X(VIRT_VMX_INVEPT_SINGLE, 21, "vmx.invept-single") \
-	X(VIRT_VMX_PREEMPTION_TIMER, 22, "vmx.preemption-timer")
+	X(VIRT_VMX_PREEMPTION_TIMER, 22, "vmx.preemption-timer") \
+	X(VIRT_VMX_APICV, 23, "vmx.apicv")
 
 #define VIRT_OPTION_BIT(name, bit, key) name = 1ull << bit,
 #define VIRT_OPTION_NAME(name, bit, key) { key, name },

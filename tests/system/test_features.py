@@ -6,7 +6,7 @@ import pytest
 from harness.machine import Machine, guest, linux
 
 VMX = ["vmx.vpid", "vmx.ept-ad", "vmx.tpr-shadow", "vmx.msr-bitmap", "vmx.pause-loop", "vmx.invept-single",
-       "vmx.preemption-timer"]
+       "vmx.preemption-timer", "vmx.apicv"]
 SVM = ["svm.nrip-save", "svm.flush-by-asid", "svm.pause-filter"]
 
 

@@ -35,12 +35,12 @@ void check(const struct vcpu *v)
 	const struct lapic *l = &v->lapic;
 
 	for (u32 n = 0; n < 8; n++) {
-		assert_int_equal(!!reg_get(v, REG_IRR + n), l->irr_words >> n & 1);
-		assert_int_equal(!!reg_get(v, REG_ISR + n), l->isr_words >> n & 1);
+		assert_int_equal(!!reg_get(v, REG_IRR + n), l->hw.irr_words >> n & 1);
+		assert_int_equal(!!reg_get(v, REG_ISR + n), l->hw.isr_words >> n & 1);
 		assert_int_equal(!!l->eoi[n], l->eoi_words >> n & 1);
-		assert_true(!l->posted[n] || l->posted_any >> n & 1);
+		assert_true(!l->posted[n] || l->hw.posted_any >> n & 1);
 	}
 	assert_false(reg_get(v, REG_IRR) & 0xffff);
 	assert_true(reg_get(v, REG_PPR) <= 0xff);
-	assert_true(l->irr_words < 256 && l->isr_words < 256);
+	assert_true(l->hw.irr_words < 256 && l->hw.isr_words < 256);
 }

@@ -82,6 +82,8 @@ int guest_phys_read(struct guest *g, gpa_t gpa, void *to, size_t len)
 	return 0;
 }
 
+void guest_lapic_left(struct guest *g) { g->lapic_left++; }
+
 int guest_phys_swap32(struct guest *g, gpa_t gpa, u32 old, u32 fresh)
 {
 	u32 now;

@@ -19,6 +19,7 @@ struct guest {
 	u64 cr4, xcr0;           /* of every vCPU */
 	u8 memory[FAKE_MEMORY];  /* at gpa 0 */
 	bool short_of_memory;    /* guest_phys_swap32 cannot be done now */
+	u32 lapic_left;          /* calls of guest_lapic_left */
 	u32 writes;              /* to memory */
 	u8 first_write[64][64];  /* and the first bytes of each */
 };

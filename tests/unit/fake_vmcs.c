@@ -7,6 +7,7 @@
 #include "arch/x86_64/registers.h"
 
 u64 fake_vmcs[0x8000], fake_dr6;
+u8 *vmx_msr_bitmap, *vmx_msr_bitmap_x2apic, *vmx_apic_frame;
 struct vmx_features vmx_features;
 
 /* As Broadwell's, but for bits that nobody asks for. */

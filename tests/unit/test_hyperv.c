@@ -324,10 +324,10 @@ static void test_auto_eoi(void **state)
 		assert_int_equal(lapic_pending(v), vector);
 		lapic_accept(v, (u8)vector);
 		hyperv_accepted(v, &v->hyperv, (u8)vector);
-		assert_int_equal(!!v->lapic.isr_words, vector == 0x62);
+		assert_int_equal(!!v->lapic.hw.isr_words, vector == 0x62);
 	}
 	put(APIC_EOI_MSR, 0);
-	assert_false(v->lapic.isr_words);
+	assert_false(v->lapic.hw.isr_words);
 	put(SINT(1), 1 << 17 | 1 << 16 | 0x61);
 	assert_false(v->hyperv.any_auto_eoi);
 }
@@ -346,7 +346,7 @@ static void test_assist(void **state)
 	assert_int_equal(word[0], 1);
 	word[0] = 0;
 	pv_eoi_settle(v);
-	assert_true(!v->lapic.isr_words && v->pv_eois == 1);
+	assert_true(!v->lapic.hw.isr_words && v->pv_eois == 1);
 	refuses(ASSIST, FAKE_MEMORY | 1);
 	put(ASSIST, 0);
 	lapic_raise(v, 0x40);

@@ -104,8 +104,8 @@ static void test_concurrent_posts(void **state)
 		delivered += (uintptr_t)told;
 	}
 	check(v);
-	assert_int_equal(v->lapic.posted_any, 0);
-	assert_int_equal(v->lapic.irr_words, 0);
+	assert_int_equal(v->lapic.hw.posted_any, 0);
+	assert_int_equal(v->lapic.hw.irr_words, 0);
 	assert_true(delivered > 0 && delivered <= accepted && accepted <= POSTERS * POSTS);
 }
 
@@ -193,7 +193,7 @@ static void test_against_model(void **state)
 		default:
 			top = model_pending(&m);
 			assert_int_equal(lapic_pending(v), top);
-			assert_int_equal(v->lapic.posted_any, 0);
+			assert_int_equal(v->lapic.hw.posted_any, 0);
 			if (top >= 0) {
 				lapic_accept(v, (u8)top);
 				m.irr[top] = false;

@@ -183,7 +183,7 @@ static void test_random_writes(void **state)
 		default:
 			if (lapic_pending(v) >= 0) {
 				lapic_accept(v, (u8)lapic_pending(v));
-				assert_int_equal(v->lapic.posted_any, 0);
+				assert_int_equal(v->lapic.hw.posted_any, 0);
 			}
 			lapic_take_eoi(v);
 			if (rand() % 100 == 0)

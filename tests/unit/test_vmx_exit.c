@@ -100,6 +100,28 @@ static void test_stage2(void **state)
 	assert_int_equal(e.fault.gva, 0);
 }
 
+/* SDM 3C table 28-6 */
+static void test_local_apic(void **state)
+{
+	struct virt_exit e = decode(44, 0x0a0 | 1 << 12);
+
+	assert_int_equal(e.reason, REASON_STAGE2);
+	assert_int_equal(e.fault.gpa, 0xfee000a0);
+	assert_int_equal(e.fault.gva, 0);
+	assert_true(e.fault.present && e.fault.write);
+	assert_false(e.fault.fetch || e.fault.table_walk);
+	assert_true(decode(44, 0x390 | 2 << 12).fault.fetch);
+	assert_false(decode(44, 0x390).fault.write);
+	assert_true(decode(44, 15 << 12).fault.table_walk);
+	e = decode(45, 0x51);
+	assert_int_equal(e.reason, REASON_EOI);
+	assert_int_equal(e.ended, 0x51);
+	e = decode(56, 0x300);
+	assert_int_equal(e.reason, REASON_LAPIC);
+	assert_int_equal(e.apic_offset, 0x300);
+	assert_int_equal(e.insn_len, 0);
+}
+
 static void test_exceptions(void **state)
 {
 	struct virt_exit e;
@@ -305,7 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_plain_reasons, start),
 		cmocka_unit_test_setup(test_io, start),
-		cmocka_unit_test_setup(test_stage2, start),
+		cmocka_unit_test_setup(test_stage2, start), cmocka_unit_test_setup(test_local_apic, start),
 		cmocka_unit_test_setup(test_exceptions, start),
 		cmocka_unit_test_setup(test_debug, start),
 		cmocka_unit_test_setup(test_debug_in_a_shadow, start),

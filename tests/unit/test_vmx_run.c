@@ -1,7 +1,7 @@
 /* Entries to a VMX guest: events, windows and what is written, against a small processor behind vmx_enter. */
-/* links: arch/x86_64/vmx/run.c arch/x86_64/vmx/event.c arch/x86_64/vmx/exit.c arch/x86_64/vmx/cr.c
- * arch/x86_64/vmx/debug.c arch/x86_64/vmx/state.c arch/x86_64/vmx/check.c arch/x86_64/vmx/controls.c
- * kernel/lib/fmt.c kernel/lib/string.c tests/unit/fake_vmcs.c */
+/* links: arch/x86_64/vmx/run.c arch/x86_64/vmx/apic.c arch/x86_64/vmx/event.c arch/x86_64/vmx/exit.c
+ * arch/x86_64/vmx/cr.c arch/x86_64/vmx/debug.c arch/x86_64/vmx/state.c arch/x86_64/vmx/check.c
+ * arch/x86_64/vmx/controls.c kernel/lib/fmt.c kernel/lib/string.c tests/unit/fake_vmcs.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

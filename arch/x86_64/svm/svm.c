@@ -158,7 +158,7 @@ static void vmcb_init(struct vmcb *b)
 }
 
 /* Every MOV to CR4 is intercepted, so that the kernel looks at the bits. */
-static int vcpu_create(struct virt_vcpu **out, u64 guest_cr4)
+static int vcpu_create(struct virt_vcpu **out, u64 guest_cr4, struct virt_apic *apic)
 {
 	struct virt_vcpu *v = virt_memory_alloc(sizeof(*v));
 

@@ -46,6 +46,7 @@ static const struct wish {
 	{ CONTROL_SECONDARY, USEFUL, SECONDARY_RDTSCP, 0, "rdtscp" },
 	{ CONTROL_SECONDARY, USEFUL, SECONDARY_INVPCID, 0, "invpcid" },
 	{ CONTROL_SECONDARY, USEFUL, SECONDARY_PAUSE_LOOP, VIRT_VMX_PAUSE_LOOP, "pause-loop" },
+	{ CONTROL_SECONDARY, USEFUL, SECONDARY_APICV, VIRT_VMX_APICV, "apicv" },
 	{ CONTROL_EXIT, NEEDED, EXIT_HOST_64, 0, "64-bit host" },
 	{ CONTROL_EXIT, NEEDED, EXIT_SAVE_DEBUG, 0, "saving of debug controls" },
 	{ CONTROL_EXIT, NEEDED, EXIT_SAVE_EFER | EXIT_LOAD_EFER, 0, "EFER switching at exits" },
@@ -116,6 +117,8 @@ int vmx_controls_choose(struct vmx_features *f, u64 off, u64 (*read)(u32 msr), c
 		if (grant(f, &wishes[i], off, capability[wishes[i].group]))
 			return ERR_UNSUPPORTED;
 	}
+	if (~f->controls[CONTROL_PRIMARY] & (PRIMARY_TPR_SHADOW | PRIMARY_MSR_BITMAP))
+		f->controls[CONTROL_SECONDARY] &= ~(u32)SECONDARY_APICV; /* it is built upon both */
 	if (!(f->controls[CONTROL_PRIMARY] & PRIMARY_TPR_SHADOW)) {
 		*missing = "CR8 exiting";
 		if (~capability[CONTROL_PRIMARY] >> 32 & (PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE))

@@ -30,13 +30,21 @@
 #define PRIMARY_SECONDARY BIT(31)
 
 /* Secondary processor-based controls */
+#define SECONDARY_APIC_ACCESSES BIT(0)
 #define SECONDARY_EPT BIT(1)
 #define SECONDARY_RDTSCP BIT(3)
+#define SECONDARY_X2APIC BIT(4)
 #define SECONDARY_VPID BIT(5)
 #define SECONDARY_WBINVD BIT(6)
 #define SECONDARY_UNRESTRICTED BIT(7)
+#define SECONDARY_APIC_REGISTERS BIT(8)
+#define SECONDARY_VIRTUAL_INTERRUPTS BIT(9)
 #define SECONDARY_PAUSE_LOOP BIT(10)
 #define SECONDARY_INVPCID BIT(12)
+
+/* Without one of these the local APIC is not left to the processor at all. */
+#define SECONDARY_APICV (SECONDARY_APIC_ACCESSES | SECONDARY_X2APIC | SECONDARY_APIC_REGISTERS | \
+			 SECONDARY_VIRTUAL_INTERRUPTS)
 
 /* VM-exit controls, SDM 3C §25.7.1; VM-entry controls, §25.8.1 */
 #define EXIT_SAVE_DEBUG BIT(2)
@@ -54,7 +62,7 @@ enum vmx_control {
 };
 
 struct vmx_features {
-	u32 controls[CONTROL_COUNT]; /* of a new vCPU */
+	u32 controls[CONTROL_COUNT]; /* of a vCPU; vmx_secondary_base for the secondary ones */
 	u32 revision;                /* first word of a VMCS */
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; /* bits that must be 1; that may be 1 */
 	bool ept_ad, ept_2m, ept_1g, invept_single;
@@ -73,6 +81,12 @@ void vmx_controls_describe(const struct vmx_features *f, char *to, size_t len);
 static inline bool vmx_has(enum vmx_control group, u64 bit)
 {
 	return vmx_features.controls[group] & bit;
+}
+
+/* Of the two ways to a local APIC a vCPU has at most one at a time, by its APIC's mode. */
+static inline u32 vmx_secondary_base(void)
+{
+	return vmx_features.controls[CONTROL_SECONDARY] & ~(u32)(SECONDARY_APIC_ACCESSES | SECONDARY_X2APIC);
 }
 
 #endif

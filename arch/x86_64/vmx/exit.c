@@ -8,6 +8,8 @@
 #define VECTOR_GP 13
 #define EXIT_EXCEPTION 0
 #define EXIT_RDPMC 15
+#define EXIT_APIC_ACCESS 44
+#define APIC_ADDRESS 0xfee00000u /* the only place where its page is recognised */
 #define EXIT_REASON 0xffffu
 #define EXIT_ENTRY_FAILED BIT(31)
 
@@ -60,12 +62,15 @@ static const struct reason { u8 reason; bool known, len; } reasons[] = {
 	[39] = { REASON_INVALID_OPCODE, true, true }, /* MONITOR */
 	[40] = { REASON_PAUSE, true, true },
 	[43] = { REASON_WINDOW, true, false }, /* TPR below threshold */
+	[44] = { REASON_STAGE2, true, false }, /* the APIC's page, but nothing that the processor does */
+	[45] = { REASON_EOI, true, false },
 	[48] = { REASON_STAGE2, true, false },
 	[50] = { REASON_INVALID_OPCODE, true, true }, /* INVEPT */
 	[52] = { REASON_INTERRUPT, true, false }, /* the preemption timer: so that others get their turn */
 	[53] = { REASON_INVALID_OPCODE, true, true }, /* INVVPID */
 	[54] = { REASON_WBINVD, true, true },
 	[55] = { REASON_XSETBV, true, true },
+	[56] = { REASON_LAPIC, true, false }, /* a write that the processor left in the page */
 	[59] = { REASON_INVALID_OPCODE, true, true }, /* VMFUNC */
 };
 
@@ -92,6 +97,19 @@ static void decode_fault(struct virt_exit *e)
 	e->fault.write = info & FAULT_WRITE;
 	e->fault.fetch = info & FAULT_FETCH;
 	e->fault.table_walk = !(info & FAULT_LINEAR) || !(info & FAULT_FINAL);
+}
+
+/* SDM 3C table 28-6; types beyond the first three are deliveries of events and walks of page tables. */
+static void decode_apic_access(struct virt_exit *e)
+{
+	u32 type = e->info1 >> 12 & 15;
+
+	e->fault.gpa = e->info2 = APIC_ADDRESS | (e->info1 & 0xfff);
+	e->fault.gva = 0;
+	e->fault.present = true;
+	e->fault.write = type == 1;
+	e->fault.fetch = type == 2;
+	e->fault.table_walk = type > 2;
 }
 
 /* An exit on #DB leaves DR6 and DR7 as they were; what they would have got is told (SDM 3C §28.2.1).  It cleared the
@@ -166,6 +184,10 @@ void vmx_decode_exit(struct virt_vcpu *v, struct vcpu_page *page, struct virt_ex
 		decode_io(e, page->rip);
 		break;
 	case REASON_STAGE2:
+		if (number == EXIT_APIC_ACCESS) {
+			decode_apic_access(e);
+			break;
+		}
 		decode_fault(e);
 		follow_iret(v, e, 0);
 		break;
@@ -180,6 +202,12 @@ void vmx_decode_exit(struct virt_vcpu *v, struct vcpu_page *page, struct virt_ex
 		e->exception.has_error |= number == EXIT_RDPMC;
 		if (number == EXIT_EXCEPTION)
 			follow_iret(v, e, event);
+		break;
+	case REASON_EOI:
+		e->ended = (u8)e->info1;
+		break;
+	case REASON_LAPIC:
+		e->apic_offset = e->info1 & 0xfff;
 		break;
 	default:
 		break;

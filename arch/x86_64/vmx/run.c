@@ -36,7 +36,10 @@ static void prepare(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, boo
 	}
 	write_changed(VMCS_GUEST_RSP, &v->rsp, page->gpr[GPR_RSP]);
 	write_changed(VMCS_GUEST_RFLAGS, &v->rflags, page->rflags);
-	write_cr8(v, cr8);
+	if (v->lapic)
+		vmx_apic_enter(v);
+	else
+		write_cr8(v, cr8);
 	if (v->event.valid)
 		vmx_write_event(v);
 	if (v->primary != v->primary_wanted)
@@ -65,7 +68,9 @@ int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush,
 	page->rip = v->rip = vmcs_read(VMCS_GUEST_RIP);
 	page->gpr[GPR_RSP] = v->rsp = vmcs_read(VMCS_GUEST_RSP);
 	page->rflags = v->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
-	if (vmx_has(CONTROL_PRIMARY, PRIMARY_TPR_SHADOW))
+	if (v->lapic)
+		vmx_apic_exit(v);
+	else if (vmx_has(CONTROL_PRIMARY, PRIMARY_TPR_SHADOW))
 		exit->cr8 = v->apic[APIC_TPR] >> 4;
 	vmx_decode_exit(v, page, exit);
 	if (exit->reason == REASON_NMI)

@@ -29,7 +29,7 @@ static void write_controls(struct virt_vcpu *v)
 	v->primary = v->primary_wanted = c[CONTROL_PRIMARY];
 	vmcs_write(VMCS_PIN_CONTROLS, c[CONTROL_PIN]);
 	vmcs_write(VMCS_PRIMARY_CONTROLS, c[CONTROL_PRIMARY]);
-	vmcs_write(VMCS_SECONDARY_CONTROLS, c[CONTROL_SECONDARY]);
+	vmcs_write(VMCS_SECONDARY_CONTROLS, vmx_secondary_base());
 	vmcs_write(VMCS_EXIT_CONTROLS, c[CONTROL_EXIT]);
 	vmcs_write(VMCS_ENTRY_CONTROLS, c[CONTROL_ENTRY]);
 	vmcs_write(VMCS_EXCEPTION_BITMAP, BIT(EXCEPTION_DB) | BIT(EXCEPTION_AC) | BIT(EXCEPTION_MC));
@@ -52,6 +52,8 @@ static void write_controls(struct virt_vcpu *v)
 		vmcs_write(VMCS_PLE_GAP, PAUSE_GAP);
 		vmcs_write(VMCS_PLE_WINDOW, PAUSE_WINDOW);
 	}
+	if (v->lapic)
+		vmx_apic_create(v);
 	if (vmx_has(CONTROL_PIN, PIN_PREEMPTION_TIMER))
 		vmcs_write(VMCS_PREEMPTION_TIMER, preemption_ticks());
 }
@@ -89,19 +91,23 @@ void vmx_vcpu_put(struct virt_vcpu *v)
 	if (!v)
 		return;
 	virt_memory_free(v->vmcs, PAGE_SIZE);
-	virt_memory_free(v->apic, PAGE_SIZE);
+	if (!v->lapic)
+		virt_memory_free(v->apic, PAGE_SIZE);
 	fpu_fini(&v->fpu);
 	virt_memory_free(v, sizeof(*v));
 }
 
-int vmx_vcpu_create(struct virt_vcpu **out, u64 guest_cr4)
+int vmx_vcpu_create(struct virt_vcpu **out, u64 guest_cr4, struct virt_apic *apic)
 {
 	struct virt_vcpu *v = virt_memory_alloc(sizeof(*v));
 
 	if (!v)
 		return ERR_NOMEM;
 	v->vmcs = virt_memory_alloc(PAGE_SIZE);
-	v->apic = virt_memory_alloc(PAGE_SIZE);
+	apic->live = vmx_has(CONTROL_SECONDARY, SECONDARY_VIRTUAL_INTERRUPTS);
+	apic->frame = (hpa_t){ apic->live ? (u64)vmx_apic_frame : 0 };
+	v->lapic = apic->live ? apic : NULL;
+	v->apic = apic->live ? (u8 *)apic->page : virt_memory_alloc(PAGE_SIZE);
 	if (!v->vmcs || !v->apic || fpu_init(&v->fpu)) {
 		vmx_vcpu_put(v);
 		return ERR_NOMEM;

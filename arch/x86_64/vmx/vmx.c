@@ -12,7 +12,7 @@
 #define BITMAP_WRITE 0x800
 
 struct vmx_features vmx_features;
-u8 *vmx_msr_bitmap;
+u8 *vmx_msr_bitmap, *vmx_msr_bitmap_x2apic, *vmx_apic_frame;
 static struct table_format stage2; /* c: EPT's, without what the processor lacks */
 
 static bool present(void)
@@ -45,32 +45,57 @@ static int probe(u64 off, char *why, size_t why_len, char *features, size_t feat
 
 /* ---- the MSR bitmap ---- */
 
-static void msr_pass(u32 msr)
+static void read_pass(u8 *bitmap, u32 msr)
 {
 	u32 base = msr >= 0xc0000000 ? BITMAP_HIGH : 0, index = msr & 0x1fff;
 
-	vmx_msr_bitmap[base + index / 8] &= (u8)~BIT(index % 8);
-	vmx_msr_bitmap[base + BITMAP_WRITE + index / 8] &= (u8)~BIT(index % 8);
+	bitmap[base + index / 8] &= (u8)~BIT(index % 8);
+}
+
+static void write_pass(u8 *bitmap, u32 msr)
+{
+	read_pass(bitmap + BITMAP_WRITE, msr);
+}
+
+/* What the processor does by itself in x2APIC mode: SDM 3C §30.5.  Reads of the rest show what is not in the page
+ * (the timer's count, and ICR's high half in its place there) or fault, and other writes have effects. */
+static void pass_x2apic(u8 *bitmap)
+{
+	static const u16 reads[] = { 0x802, 0x803, 0x808, 0x80a, 0x80d, 0x80f, 0x828, 0x832, 0x833, 0x834, 0x835, 0x836,
+		0x837, 0x838, 0x83e }, writes[] = { 0x808, 0x80b, 0x83f };
+
+	for (u32 i = 0; i < ARRAY_SIZE(reads); i++)
+		read_pass(bitmap, reads[i]);
+	for (u32 msr = 0x810; msr < 0x828; msr++)
+		read_pass(bitmap, msr); /* ISR, TMR, IRR */
+	for (u32 i = 0; i < ARRAY_SIZE(writes); i++)
+		write_pass(bitmap, writes[i]); /* TPR, EOI, self-IPI */
 }
 
 /* SYSCALL's MSRs are written seldom and are not the guest's all the time, so they exit. */
-static int make_bitmap(void)
+static int make_pages(void)
 {
 	static const u32 passed[] = { MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS,
 		MSR_SYSENTER_ESP, MSR_SYSENTER_EIP };
 
 	vmx_msr_bitmap = virt_memory_alloc(PAGE_SIZE);
-	if (!vmx_msr_bitmap)
+	vmx_msr_bitmap_x2apic = virt_memory_alloc(PAGE_SIZE);
+	vmx_apic_frame = virt_memory_alloc(PAGE_SIZE);
+	if (!vmx_msr_bitmap || !vmx_msr_bitmap_x2apic || !vmx_apic_frame)
 		return ERR_NOMEM;
 	memset(vmx_msr_bitmap, 0xff, PAGE_SIZE);
-	for (u32 i = 0; i < ARRAY_SIZE(passed); i++)
-		msr_pass(passed[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(passed); i++) {
+		read_pass(vmx_msr_bitmap, passed[i]);
+		write_pass(vmx_msr_bitmap, passed[i]);
+	}
+	memcpy(vmx_msr_bitmap_x2apic, vmx_msr_bitmap, PAGE_SIZE);
+	pass_x2apic(vmx_msr_bitmap_x2apic);
 	return 0;
 }
 
 static int cpu_enable(void)
 {
-	if (!vmx_msr_bitmap && make_bitmap())
+	if (!vmx_msr_bitmap && make_pages())
 		return ERR_NOMEM;
 	return vmx_cpu_enable();
 }

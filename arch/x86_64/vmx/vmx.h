@@ -18,7 +18,8 @@ enum vmx_msr { VMX_STAR, VMX_LSTAR, VMX_SFMASK, VMX_KERNEL_GS_BASE, VMX_MSRS };
 
 struct virt_vcpu {
 	u32 *vmcs;              /* a page; its address is the VMCS pointer */
-	u8 *apic;               /* the virtual-APIC page: CR8 is in it */
+	u8 *apic;               /* the virtual-APIC page, with CR8: the local APIC's where it is live, else our own */
+	struct virt_apic *lapic; /* where it is live, else NULL */
 	struct fpu fpu;
 	struct vcpu_state state; /* groups in valid; DR0-3, DR6 and CR2 while they are not in the processor */
 	u32 valid;              /* enum virt_state */
@@ -30,6 +31,8 @@ struct virt_vcpu {
 	u64 cr4_allowed;        /* what the guest may set */
 	u32 primary, primary_wanted; /* controls in the VMCS, and for the next entry */
 	u32 tpr_threshold;      /* in the VMCS */
+	u32 interrupt_status;   /* the same, and so the next */
+	u8 apic_mode;           /* enum virt_apic_mode */
 	bool cr8_window;        /* exit when CR8 falls */
 	u64 rip, rsp, rflags, host_cr3, eptp; /* in the VMCS */
 	u32 blocking;           /* the VMCS's interruptibility, if blocking_known */
@@ -43,10 +46,11 @@ struct virt_vcpu {
 	u64 cstar;              /* never in the processor: Intel's SYSCALL is 64-bit mode's */
 };
 
-extern u8 *vmx_msr_bitmap; /* c: one for all guests */
+extern u8 *vmx_apic_frame; /* c: what stands for local APICs in stage 2; nothing is ever in it */
+extern u8 *vmx_msr_bitmap, *vmx_msr_bitmap_x2apic; /* c: for all guests */
 
 /* ---- vcpu.c ---- */
-int vmx_vcpu_create(struct virt_vcpu **out, u64 guest_cr4);
+int vmx_vcpu_create(struct virt_vcpu **out, u64 guest_cr4, struct virt_apic *apic);
 void vmx_vcpu_put(struct virt_vcpu *v);
 void vmx_load(struct virt_vcpu *v, u64 tsc_aux);
 void vmx_leave(struct virt_vcpu *v);
@@ -64,6 +68,11 @@ bool vmx_shadow(struct virt_vcpu *v, const struct vcpu_page *page);
 bool vmx_can_interrupt(struct virt_vcpu *v, const struct vcpu_page *page);
 bool vmx_can_nmi(struct virt_vcpu *v, const struct vcpu_page *page);
 bool vmx_window(struct virt_vcpu *v, const struct vcpu_page *page, enum virt_window interrupt, bool nmi);
+
+/* ---- apic.c: only of a vCPU whose local APIC is live ---- */
+void vmx_apic_create(struct virt_vcpu *v);
+void vmx_apic_enter(struct virt_vcpu *v); /* before an entry: what the processor goes on from */
+void vmx_apic_exit(struct virt_vcpu *v);  /* after an exit: where it has got to */
 
 /* ---- percpu.c ---- */
 
