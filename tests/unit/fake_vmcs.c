@@ -35,6 +35,15 @@ u64 fake_vmx_msr(u32 msr)
 	return 0;
 }
 
+void fake_vmcs_run(void **state)
+{
+	const struct fake_vmcs_test *test = *state;
+
+	fake_vmcs_trap();
+	assert(!test->setup(state));
+	test->run(state);
+}
+
 void fake_vmcs_start(void)
 {
 	const char *missing;
@@ -43,9 +52,6 @@ void fake_vmcs_start(void)
 	fake_dr6 = 0;
 	assert(!vmx_controls_choose(&vmx_features, 0, fake_vmx_msr, &missing));
 }
-
-u64 vmcs_read(enum vmcs_field field) { return fake_vmcs[field]; }
-void vmcs_write(enum vmcs_field field, u64 value) { fake_vmcs[field] = value; }
 
 bool vmx_is_here(const struct virt_vcpu *v) { return false; }
 void vmx_borrow(struct virt_vcpu *v) {}

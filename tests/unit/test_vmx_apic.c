@@ -1,7 +1,7 @@
 /* A local APIC that the processor works on: what an entry tells it and what an exit takes over, against a small
  * processor that delivers and ends interrupts as SDM 3C §30.1 and §30.2 say. */
 /* links: arch/x86_64/vmx/apic.c arch/x86_64/vmx/controls.c kernel/lib/fmt.c kernel/lib/string.c
- * tests/unit/fake_vmcs.c */
+ * tests/unit/fake_vmcs.c tests/unit/fake_vmcs_trap.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -204,11 +204,11 @@ static void test_it_needs_all_of_its_parts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_the_highest_goes_first, setup),
-		cmocka_unit_test_setup(test_requests_of_the_guest_are_seen, setup),
-		cmocka_unit_test_setup(test_the_kernel_s_changes_count, setup),
-		cmocka_unit_test_setup(test_only_ends_of_level_triggered_vectors_exit, setup),
-		cmocka_unit_test_setup(test_the_way_to_the_apic_follows_its_mode, setup),
+		VMCS_TEST(test_the_highest_goes_first, setup),
+		VMCS_TEST(test_requests_of_the_guest_are_seen, setup),
+		VMCS_TEST(test_the_kernel_s_changes_count, setup),
+		VMCS_TEST(test_only_ends_of_level_triggered_vectors_exit, setup),
+		VMCS_TEST(test_the_way_to_the_apic_follows_its_mode, setup),
 		cmocka_unit_test(test_it_needs_all_of_its_parts),
 	};
 

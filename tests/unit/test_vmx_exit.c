@@ -1,6 +1,6 @@
 /* VMX exits as the kernel sees them, and the choice of controls. */
 /* links: arch/x86_64/vmx/exit.c arch/x86_64/vmx/cr.c arch/x86_64/vmx/state.c arch/x86_64/vmx/debug.c
- * arch/x86_64/vmx/controls.c kernel/lib/fmt.c kernel/lib/string.c tests/unit/fake_vmcs.c */
+ * arch/x86_64/vmx/controls.c kernel/lib/fmt.c kernel/lib/string.c tests/unit/fake_vmcs.c tests/unit/fake_vmcs_trap.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -325,20 +325,20 @@ static void test_options_force_features_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_plain_reasons, start),
-		cmocka_unit_test_setup(test_io, start),
-		cmocka_unit_test_setup(test_stage2, start), cmocka_unit_test_setup(test_local_apic, start),
-		cmocka_unit_test_setup(test_exceptions, start),
-		cmocka_unit_test_setup(test_debug, start),
-		cmocka_unit_test_setup(test_debug_in_a_shadow, start),
-		cmocka_unit_test_setup(test_interrupted, start),
-		cmocka_unit_test_setup(test_nmi_unblocked_by_iret, start),
-		cmocka_unit_test_setup(test_cr_writes_change_the_shadow, start),
-		cmocka_unit_test_setup(test_cr_writes_that_fault, start),
-		cmocka_unit_test_setup(test_cr8_is_the_kernels, start),
-		cmocka_unit_test_setup(test_controls_follow_capabilities, start),
-		cmocka_unit_test_setup(test_what_is_missing_is_named, start),
-		cmocka_unit_test_setup(test_options_force_features_off, start),
+		VMCS_TEST(test_plain_reasons, start),
+		VMCS_TEST(test_io, start),
+		VMCS_TEST(test_stage2, start), VMCS_TEST(test_local_apic, start),
+		VMCS_TEST(test_exceptions, start),
+		VMCS_TEST(test_debug, start),
+		VMCS_TEST(test_debug_in_a_shadow, start),
+		VMCS_TEST(test_interrupted, start),
+		VMCS_TEST(test_nmi_unblocked_by_iret, start),
+		VMCS_TEST(test_cr_writes_change_the_shadow, start),
+		VMCS_TEST(test_cr_writes_that_fault, start),
+		VMCS_TEST(test_cr8_is_the_kernels, start),
+		VMCS_TEST(test_controls_follow_capabilities, start),
+		VMCS_TEST(test_what_is_missing_is_named, start),
+		VMCS_TEST(test_options_force_features_off, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

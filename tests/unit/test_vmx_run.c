@@ -1,7 +1,7 @@
 /* Entries to a VMX guest: events, windows and what is written, against a small processor behind vmx_enter. */
 /* links: arch/x86_64/vmx/run.c arch/x86_64/vmx/apic.c arch/x86_64/vmx/event.c arch/x86_64/vmx/exit.c
  * arch/x86_64/vmx/cr.c arch/x86_64/vmx/debug.c arch/x86_64/vmx/state.c arch/x86_64/vmx/check.c
- * arch/x86_64/vmx/controls.c kernel/lib/fmt.c kernel/lib/string.c tests/unit/fake_vmcs.c */
+ * arch/x86_64/vmx/controls.c kernel/lib/fmt.c kernel/lib/string.c tests/unit/fake_vmcs.c tests/unit/fake_vmcs_trap.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -201,14 +201,14 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_a_window_is_one_run_s, start),
-		cmocka_unit_test_setup(test_a_window_that_stayed_shut_is_over, start),
-		cmocka_unit_test_setup(test_cr8_window, start),
-		cmocka_unit_test_setup(test_an_event_is_injected_once, start),
-		cmocka_unit_test_setup(test_a_cancelled_event_comes_back, start),
-		cmocka_unit_test_setup(test_shadow_goes_with_the_instruction, start),
-		cmocka_unit_test_setup(test_nmi_blocking, start),
-		cmocka_unit_test_setup(test_refusals, start),
+		VMCS_TEST(test_a_window_is_one_run_s, start),
+		VMCS_TEST(test_a_window_that_stayed_shut_is_over, start),
+		VMCS_TEST(test_cr8_window, start),
+		VMCS_TEST(test_an_event_is_injected_once, start),
+		VMCS_TEST(test_a_cancelled_event_comes_back, start),
+		VMCS_TEST(test_shadow_goes_with_the_instruction, start),
+		VMCS_TEST(test_nmi_blocking, start),
+		VMCS_TEST(test_refusals, start),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

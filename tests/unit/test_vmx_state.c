@@ -1,6 +1,6 @@
 /* Guest state into the VMCS and back, and the checker of it. */
 /* links: arch/x86_64/vmx/state.c arch/x86_64/vmx/debug.c arch/x86_64/vmx/check.c arch/x86_64/vmx/controls.c
- * kernel/lib/fmt.c kernel/lib/string.c tests/unit/fake_vmcs.c */
+ * kernel/lib/fmt.c kernel/lib/string.c tests/unit/fake_vmcs.c tests/unit/fake_vmcs_trap.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -218,15 +218,15 @@ static void test_bad_flags_and_shadows_are_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_round_trip, start),
-		cmocka_unit_test_setup(test_fixed_bits_are_hidden, start),
-		cmocka_unit_test_setup(test_long_mode_follows, start),
-		cmocka_unit_test_setup(test_segments, start),
-		cmocka_unit_test_setup(test_unchanged_registers_keep_the_vpid, start),
-		cmocka_unit_test_setup(test_good_states_pass, start),
-		cmocka_unit_test_setup(test_bad_control_is_named, start),
-		cmocka_unit_test_setup(test_bad_segment_is_named, start),
-		cmocka_unit_test_setup(test_bad_flags_and_shadows_are_named, start),
+		VMCS_TEST(test_round_trip, start),
+		VMCS_TEST(test_fixed_bits_are_hidden, start),
+		VMCS_TEST(test_long_mode_follows, start),
+		VMCS_TEST(test_segments, start),
+		VMCS_TEST(test_unchanged_registers_keep_the_vpid, start),
+		VMCS_TEST(test_good_states_pass, start),
+		VMCS_TEST(test_bad_control_is_named, start),
+		VMCS_TEST(test_bad_segment_is_named, start),
+		VMCS_TEST(test_bad_flags_and_shadows_are_named, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

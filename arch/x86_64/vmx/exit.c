@@ -29,15 +29,15 @@
 #define DEBUG_BS BIT(14)
 #define DR7_GD BIT(13)
 
-/* len: an instruction did it, and its length is told. */
-static const struct reason { u8 reason; bool known, len; } reasons[] = {
+/* insn: an instruction did it: its length is told, and no event was being delivered; told: what it did, too. */
+static const struct reason { u8 reason; bool known, insn, told; } reasons[] = {
 	[0] = { REASON_EXCEPTION, true, false },
 	[1] = { REASON_INTERRUPT, true, false },
 	[2] = { REASON_SHUTDOWN, true, false },
 	[3] = { REASON_INTERRUPT, true, false }, /* INIT: nobody sends one */
 	[7] = { REASON_WINDOW, true, false },
 	[8] = { REASON_WINDOW, true, false },
-	[9] = { REASON_TASK_SWITCH, true, true },
+	[9] = { REASON_TASK_SWITCH, true, true, true },
 	[10] = { REASON_CPUID, true, true },
 	[11] = { REASON_INVALID_OPCODE, true, true }, /* GETSEC */
 	[12] = { REASON_HLT, true, true },
@@ -53,9 +53,9 @@ static const struct reason { u8 reason; bool known, len; } reasons[] = {
 	[25] = { REASON_INVALID_OPCODE, true, true },
 	[26] = { REASON_INVALID_OPCODE, true, true },
 	[27] = { REASON_INVALID_OPCODE, true, true },
-	[28] = { REASON_CR, true, true },
+	[28] = { REASON_CR, true, true, true },
 	[29] = { REASON_DR, true, true },
-	[30] = { REASON_IO, true, true },
+	[30] = { REASON_IO, true, true, true },
 	[31] = { REASON_MSR_READ, true, true },
 	[32] = { REASON_MSR_WRITE, true, true },
 	[36] = { REASON_INVALID_OPCODE, true, true }, /* MWAIT */
@@ -167,18 +167,20 @@ static void follow_iret(struct virt_vcpu *v, const struct virt_exit *e, u32 even
 void vmx_decode_exit(struct virt_vcpu *v, struct vcpu_page *page, struct virt_exit *e)
 {
 	u32 code = (u32)vmcs_read(VMCS_EXIT_REASON), number = code & EXIT_REASON, event = 0;
-	struct reason r = { REASON_OTHER, false, false };
+	struct reason r = { .reason = REASON_OTHER };
 
 	if (!(code & EXIT_ENTRY_FAILED) && number < ARRAY_SIZE(reasons) && reasons[number].known)
 		r = reasons[number];
 	e->code = code;
 	e->reason = r.reason;
-	e->info1 = vmcs_read(VMCS_QUALIFICATION);
+	e->info1 = r.told || !r.insn ? vmcs_read(VMCS_QUALIFICATION) : 0;
 	e->info2 = 0;
 	e->refusal = NULL;
 	e->insn_count = 0;
-	e->insn_len = r.len ? vmcs_read(VMCS_EXIT_INSN_LEN) & 15 : 0;
-	decode_interrupted(e);
+	e->insn_len = r.insn ? vmcs_read(VMCS_EXIT_INSN_LEN) & 15 : 0;
+	e->interrupted.valid = false;
+	if (!r.insn)
+		decode_interrupted(e);
 	switch (r.reason) {
 	case REASON_IO:
 		decode_io(e, page->rip);

@@ -63,8 +63,21 @@ enum vmcs_field {
 #define EVENT_NMI_UNBLOCKED BIT(12)
 #define EVENT_VALID BIT(31)
 
-u64 vmcs_read(enum vmcs_field field);
-void vmcs_write(enum vmcs_field field, u64 value);
+/* CF or ZF after a VMX instruction says that it failed (SDM 3C §31.2): UD2 makes that a panic with a backtrace. */
+#define VMX_TRAP "; ja 1f; ud2; 1:"
+
+static inline u64 vmcs_read(enum vmcs_field field)
+{
+	u64 value;
+
+	__asm__ volatile("vmread %1, %0" VMX_TRAP : "=r"(value) : "r"((u64)field) : "cc");
+	return value;
+}
+
+static inline void vmcs_write(enum vmcs_field field, u64 value)
+{
+	__asm__ volatile("vmwrite %0, %1" VMX_TRAP : : "r"(value), "r"((u64)field) : "cc");
+}
 
 void vmcs_load(u64 address);  /* VMPTRLD: current and active from now on */
 void vmcs_clear(u64 address); /* VMCLEAR: all of it is in memory */
