@@ -195,6 +195,29 @@ static void test_interrupted(void **state)
 	}
 }
 
+/* On Bochs what is told is the event before; the virtual interrupt is what is in service with IF still set. */
+static void test_interrupted_virtual_interrupt(void **state)
+{
+	static struct virt_apic lapic;
+	struct virt_exit e;
+
+	vcpu.lapic = &lapic;
+	vcpu.rflags = RFLAGS_FIXED | RFLAGS_IF;
+	vcpu.interrupt_status = 0xec00;
+	fake_vmcs[VMCS_VECTORING_EVENT] = BIT(31) | BIT(11) | INJECT_EXCEPTION << 8 | 14;
+	assert_int_equal(decode(48, BIT(0)).interrupted.vector, 14);
+	vmx_features.stale_vectoring = true;
+	e = decode(48, BIT(0));
+	assert_true(e.interrupted.valid && !e.interrupted.has_error);
+	assert_int_equal(e.interrupted.type, INJECT_EXTERNAL);
+	assert_int_equal(e.interrupted.vector, 0xec);
+	vcpu.rflags = RFLAGS_FIXED; /* its handler runs */
+	assert_int_equal(decode(48, BIT(0)).interrupted.vector, 14);
+	fake_vmcs[VMCS_VECTORING_EVENT] = 0;
+	vcpu.rflags |= RFLAGS_IF;
+	assert_false(decode(48, BIT(0)).interrupted.valid);
+}
+
 /* An IRET that faulted has unblocked NMIs too early; not so when the exit came during a delivery. */
 static void test_nmi_unblocked_by_iret(void **state)
 {
@@ -332,6 +355,7 @@ int main(void)
 		VMCS_TEST(test_debug, start),
 		VMCS_TEST(test_debug_in_a_shadow, start),
 		VMCS_TEST(test_interrupted, start),
+		VMCS_TEST(test_interrupted_virtual_interrupt, start),
 		VMCS_TEST(test_nmi_unblocked_by_iret, start),
 		VMCS_TEST(test_cr_writes_change_the_shadow, start),
 		VMCS_TEST(test_cr_writes_that_fault, start),

@@ -8,6 +8,7 @@
 #include "kernel/lib/string.h"
 
 #define BASIC_REVISION 0x7fffffffu /* SDM 3D A.1 */
+#define REVISION_BOCHS 0x2b
 #define BASIC_TRUE_CONTROLS BIT(55)
 #define MISC_PREEMPTION_SHIFT 31 /* SDM 3D A.6 */
 #define EPT_WALK_4 BIT(6) /* SDM 3D A.10 */
@@ -105,6 +106,7 @@ int vmx_controls_choose(struct vmx_features *f, u64 off, u64 (*read)(u32 msr), c
 	memset(f, 0, sizeof(*f));
 	read_capabilities(capability, read);
 	f->revision = (u32)read(MSR_VMX_BASIC) & BASIC_REVISION;
+	f->stale_vectoring = f->revision == REVISION_BOCHS;
 	f->preemption_shift = read(MSR_VMX_MISC) & MISC_PREEMPTION_SHIFT;
 	f->cr0_fixed0 = read(MSR_VMX_CR0_FIXED0);
 	f->cr0_fixed1 = read(MSR_VMX_CR0_FIXED1);

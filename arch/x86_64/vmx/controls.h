@@ -66,6 +66,7 @@ struct vmx_features {
 	u32 revision;                /* first word of a VMCS */
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; /* bits that must be 1; that may be 1 */
 	bool ept_ad, ept_2m, ept_1g, invept_single;
+	bool stale_vectoring;        /* Bochs: see exit.c */
 	u32 preemption_shift; /* the preemption timer counts TSC >> this */
 };
 

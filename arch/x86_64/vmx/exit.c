@@ -139,12 +139,22 @@ static void decode_exception(struct virt_vcpu *v, struct virt_exit *e, u32 word)
 		follow_debug(v, e->info1);
 }
 
+/* Bochs 2.7 names the event before when the delivery of a virtual interrupt is cut short.  It is known by its state:
+ * in service, with interrupts on as they are before its delivery; handlers keep them off until their EOI. */
+static bool is_virtual_interrupt(const struct virt_vcpu *v)
+{
+	return vmx_features.stale_vectoring && v->lapic && v->interrupt_status >> 8 && v->rflags & RFLAGS_IF;
+}
+
 /* Software events are executed again, since RIP still points at them. */
-static void decode_interrupted(struct virt_exit *e)
+static void decode_interrupted(const struct virt_vcpu *v, struct virt_exit *e)
 {
 	u32 word = (u32)vmcs_read(VMCS_VECTORING_EVENT);
-	u8 type = word >> EVENT_TYPE_SHIFT & 7;
+	u8 type;
 
+	if (word & EVENT_VALID && is_virtual_interrupt(v))
+		word = EVENT_VALID | INJECT_EXTERNAL << EVENT_TYPE_SHIFT | v->interrupt_status >> 8;
+	type = word >> EVENT_TYPE_SHIFT & 7;
 	e->interrupted.valid = word & EVENT_VALID && type < INJECT_SOFTWARE;
 	if (!e->interrupted.valid)
 		return;
@@ -180,7 +190,7 @@ void vmx_decode_exit(struct virt_vcpu *v, struct vcpu_page *page, struct virt_ex
 	e->insn_len = r.insn ? vmcs_read(VMCS_EXIT_INSN_LEN) & 15 : 0;
 	e->interrupted.valid = false;
 	if (!r.insn)
-		decode_interrupted(e);
+		decode_interrupted(v, e);
 	switch (r.reason) {
 	case REASON_IO:
 		decode_io(e, page->rip);

@@ -15,6 +15,7 @@ void vectors_install(void); /* handlers that count, and EOI by the local APIC */
 void vectors_clear(void);
 
 void test_local(const char *mode);      /* local.c: registers, self IPI, priorities, NMI */
+void test_moved(void);                  /* local.c: its registers elsewhere */
 void test_timer(const char *mode);      /* timer.c */
 void test_processors(const char *mode, u32 count); /* smp.c */
 void test_hotplug(u32 count);           /* hotplug.c */

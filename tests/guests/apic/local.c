@@ -1,6 +1,8 @@
 /* The local APIC alone: registers, self IPI, priorities by TPR and CR8, pending bits, NMI. */
 #include "tests/guests/apic/apic.h"
 
+#define MOVED 0xfed80000u
+
 static volatile u32 nmi_count;
 
 static void on_nmi(struct frame *frame)
@@ -105,6 +107,26 @@ static void test_nmi(const char *mode)
 	for (u32 i = 0; i < 1000 && nmi_count < 2; i++)
 		relax();
 	check_equal(nmi_count, 2, named(mode, "another NMI after IRET"));
+}
+
+/* Last in xAPIC mode: what a hypervisor had mapped at the old place is gone from now on. */
+void test_moved(void)
+{
+	u64 base = rdmsr(MSR_APIC_BASE);
+
+	vectors_install();
+	wrmsr(MSR_APIC_BASE, MOVED | (base & 0xfff));
+	check_equal(mmio_read(MOVED + APIC_VERSION) & 0xf0, 0x10, "moved: version");
+	check_equal(mmio_read(LAPIC + APIC_VERSION), ~0u, "moved: nothing is at the old place");
+	mmio_write(LAPIC + APIC_TPR, 0x20);
+	mmio_write(MOVED + APIC_TPR, 0x10);
+	check_equal(mmio_read(LAPIC + APIC_TPR), ~0u, "moved: the old place keeps nothing");
+	mmio_write(MOVED + APIC_TPR, 0);
+	mmio_write(MOVED + APIC_ICR, 0x40000 | VECTOR(6));
+	check_equal(mmio_read(MOVED + APIC_IRR + VECTOR(6) / 32 * 16), 1u << VECTOR(6) % 32, "moved: self IPI pends");
+	wrmsr(MSR_APIC_BASE, base);
+	open_window(); /* not before: handlers end interrupts at the usual place */
+	check_equal(counts[6], 1, "moved: it comes when the APIC is back");
 }
 
 void test_local(const char *mode)
