@@ -12,8 +12,8 @@ WITHOUT = "serial = com1\nvmx.apicv = off\n"
 REASONS = ["msr-write", "msr-read", "lapic", "eoi", "window", "interrupt", "hlt", "hypercall", "total"]
 LOADS = [
     ("idle for 10 s", "sleep 10"),
-    ("400 sleeps of 3 ms", "i=0; while [ $i -lt 400 ]; do usleep 3000; i=$((i+1)); done"),
-    ("40 pipes of four", "i=0; while [ $i -lt 40 ]; do echo $i | cat | cat | cat >/dev/null; i=$((i+1)); done"),
+    ("100 sleeps of 3 ms", "i=0; while [ $i -lt 100 ]; do usleep 3000; i=$((i+1)); done"),
+    ("20 pipes of four", "i=0; while [ $i -lt 20 ]; do echo $i | cat | cat | cat >/dev/null; i=$((i+1)); done"),
 ]
 
 

@@ -90,7 +90,7 @@ class BochsVmx(Bochs):
 
     name = "bochs-vmx"
     model = "broadwell_ult"
-    words = "strict"
+    words = "strict apicv"
 
 
 class BochsSvm(Bochs):
