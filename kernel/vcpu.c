@@ -72,6 +72,7 @@ struct vcpu *vcpu_create(struct guest *g, u32 index)
 	v->timer.expired = timer_expired;
 	v->synthetic.expired = synthetic_expired;
 	v->page = hpa_pointer(frame_alloc_zero(0, FRAME_PROCESS));
+	v->lapic.hw.live = !guest_hyperv(g); /* AutoEOI is the kernel's alone */
 	if (!v->page || virt->vcpu_create(&v->hw, cpuid_guest_cr4(v), &v->lapic.hw)) {
 		vcpu_put(v);
 		return NULL;

@@ -63,7 +63,7 @@ struct virt_apic {
 		u64 arrived; /* either, in one look */
 	};
 	u32 isr_words;
-	bool live;           /* c, from vcpu_create */
+	bool live;           /* c; into vcpu_create: may it be? out of it: is it? */
 	bool changed;        /* by the kernel: TMR or mode, since the last run */
 	u8 mode;             /* enum virt_apic_mode */
 	hpa_t frame;         /* c, from vcpu_create, live: in stage 2 at the usual address it lets the processor know
@@ -104,7 +104,7 @@ struct virt_ops {
 	/* Before each entry to ring 3: what SYSCALL and SWAPGS use is the host's again.  NULL: it always is. */
 	void (*ring3)(void);
 
-	/* guest_cr4: the bits of CR4 that the guest may set.  apic: there as long as the vCPU; live is set here. */
+	/* guest_cr4: the bits of CR4 that the guest may set.  apic: there as long as the vCPU. */
 	int (*vcpu_create)(struct virt_vcpu **out, u64 guest_cr4, struct virt_apic *apic);
 	void (*vcpu_put)(struct virt_vcpu *v); /* NULL is fine */
 

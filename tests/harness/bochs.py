@@ -90,7 +90,7 @@ class BochsVmx(Bochs):
 
     name = "bochs-vmx"
     model = "broadwell_ult"
-    words = "strict apicv"
+    words = "strict"
 
 
 class BochsSvm(Bochs):

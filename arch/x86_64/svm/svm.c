@@ -170,6 +170,7 @@ static int vcpu_create(struct virt_vcpu **out, u64 guest_cr4, struct virt_apic *
 		return ERR_NOMEM;
 	}
 	vmcb_init(v->vmcb);
+	apic->live = false;
 	*out = v;
 	return 0;
 }

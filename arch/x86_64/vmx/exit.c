@@ -29,15 +29,15 @@
 #define DEBUG_BS BIT(14)
 #define DR7_GD BIT(13)
 
-/* insn: an instruction did it: its length is told, and no event was being delivered; told: what it did, too. */
-static const struct reason { u8 reason; bool known, insn, told; } reasons[] = {
+/* insn: an instruction did it: its length is told, and no event was being delivered. */
+static const struct reason { u8 reason; bool known, insn; } reasons[] = {
 	[0] = { REASON_EXCEPTION, true, false },
 	[1] = { REASON_INTERRUPT, true, false },
 	[2] = { REASON_SHUTDOWN, true, false },
 	[3] = { REASON_INTERRUPT, true, false }, /* INIT: nobody sends one */
 	[7] = { REASON_WINDOW, true, false },
 	[8] = { REASON_WINDOW, true, false },
-	[9] = { REASON_TASK_SWITCH, true, true, true },
+	[9] = { REASON_TASK_SWITCH, true, true },
 	[10] = { REASON_CPUID, true, true },
 	[11] = { REASON_INVALID_OPCODE, true, true }, /* GETSEC */
 	[12] = { REASON_HLT, true, true },
@@ -53,9 +53,9 @@ static const struct reason { u8 reason; bool known, insn, told; } reasons[] = {
 	[25] = { REASON_INVALID_OPCODE, true, true },
 	[26] = { REASON_INVALID_OPCODE, true, true },
 	[27] = { REASON_INVALID_OPCODE, true, true },
-	[28] = { REASON_CR, true, true, true },
+	[28] = { REASON_CR, true, true },
 	[29] = { REASON_DR, true, true },
-	[30] = { REASON_IO, true, true, true },
+	[30] = { REASON_IO, true, true },
 	[31] = { REASON_MSR_READ, true, true },
 	[32] = { REASON_MSR_WRITE, true, true },
 	[36] = { REASON_INVALID_OPCODE, true, true }, /* MWAIT */
@@ -174,16 +174,22 @@ static void follow_iret(struct virt_vcpu *v, const struct virt_exit *e, u32 even
 		vmx_set_blocking(v, vmx_blocking(v) | SHADOW_NMI);
 }
 
+/* Of those by instructions: does the qualification tell more? */
+static bool is_qualified(u8 reason)
+{
+	return reason == REASON_IO || reason == REASON_CR || reason == REASON_TASK_SWITCH;
+}
+
 void vmx_decode_exit(struct virt_vcpu *v, struct vcpu_page *page, struct virt_exit *e)
 {
 	u32 code = (u32)vmcs_read(VMCS_EXIT_REASON), number = code & EXIT_REASON, event = 0;
-	struct reason r = { .reason = REASON_OTHER };
+	struct reason r = { REASON_OTHER, false, false };
 
 	if (!(code & EXIT_ENTRY_FAILED) && number < ARRAY_SIZE(reasons) && reasons[number].known)
 		r = reasons[number];
 	e->code = code;
 	e->reason = r.reason;
-	e->info1 = r.told || !r.insn ? vmcs_read(VMCS_QUALIFICATION) : 0;
+	e->info1 = !r.insn || is_qualified(r.reason) ? vmcs_read(VMCS_QUALIFICATION) : 0;
 	e->info2 = 0;
 	e->refusal = NULL;
 	e->insn_count = 0;

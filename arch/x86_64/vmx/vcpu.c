@@ -29,7 +29,7 @@ static void write_controls(struct virt_vcpu *v)
 	v->primary = v->primary_wanted = c[CONTROL_PRIMARY];
 	vmcs_write(VMCS_PIN_CONTROLS, c[CONTROL_PIN]);
 	vmcs_write(VMCS_PRIMARY_CONTROLS, c[CONTROL_PRIMARY]);
-	vmcs_write(VMCS_SECONDARY_CONTROLS, vmx_secondary_base());
+	vmcs_write(VMCS_SECONDARY_CONTROLS, vmx_secondary_base() & ~(v->lapic ? 0 : (u32)SECONDARY_APICV));
 	vmcs_write(VMCS_EXIT_CONTROLS, c[CONTROL_EXIT]);
 	vmcs_write(VMCS_ENTRY_CONTROLS, c[CONTROL_ENTRY]);
 	vmcs_write(VMCS_EXCEPTION_BITMAP, BIT(EXCEPTION_DB) | BIT(EXCEPTION_AC) | BIT(EXCEPTION_MC));
@@ -104,7 +104,7 @@ int vmx_vcpu_create(struct virt_vcpu **out, u64 guest_cr4, struct virt_apic *api
 	if (!v)
 		return ERR_NOMEM;
 	v->vmcs = virt_memory_alloc(PAGE_SIZE);
-	apic->live = vmx_has(CONTROL_SECONDARY, SECONDARY_VIRTUAL_INTERRUPTS);
+	apic->live = apic->live && vmx_has(CONTROL_SECONDARY, SECONDARY_VIRTUAL_INTERRUPTS);
 	apic->frame = (hpa_t){ apic->live ? (u64)vmx_apic_frame : 0 };
 	v->lapic = apic->live ? apic : NULL;
 	v->apic = apic->live ? (u8 *)apic->page : virt_memory_alloc(PAGE_SIZE);
