@@ -67,11 +67,24 @@ void large_fill(void)
 	operation_succeeded();
 }
 
-/* A step of the thread's; between two of them anything may happen. */
+/* A page of filler is written, also one that was copied just now. */
+static void rewrite(struct model_guest *g)
+{
+	u64 at = model_pick(252) * 2 * PAGE_SIZE, word;
+	u32 salt = 1 + model_pick(3);
+
+	if (!g->filler[at / PAGE_SIZE])
+		return;
+	word = model_filler(at, salt);
+	if (!gmem_write(&g->gmem, MODEL_BLOCK + at, &word, sizeof(word)))
+		model_fill(g, at, PAGE_SIZE, salt);
+}
+
+/* Steps of the thread's; between two of them anything may happen. */
 void large_step(void)
 {
 	struct model_guest *g = operation_guest();
-	u32 steps = 1 + model_pick(12);
+	u32 steps = 1 + model_pick(24);
 
 	if (worker && worker != g)
 		large_forget(worker);
@@ -79,6 +92,8 @@ void large_step(void)
 	for (u32 i = 0; i < steps; i++)
 		if (collapse_step(&g->gmem, &work, model_pick(8) != 0))
 			operation_succeeded();
+		else if (!model_pick(4))
+			rewrite(g);
 }
 
 /* Whole passes, undisturbed: what is known of the block's pages is known of the large leaf. */
