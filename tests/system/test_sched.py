@@ -129,9 +129,12 @@ def test_pins(machine):
 
 def test_top(machine):
     machine.send("top\r")
-    machine.wait_for(r"ID\s+NAME\s+STATE\s+VCPUS\s+CPU\s+READY\s+EXITS/S\r?\n")
-    machine.wait_for(r"q leaves")  # the next table
-    machine.wait_for(r"w1024\s+running\s+1\s+[\d.]+ %\s+[\d.]+ %\s+\d+")
+    machine.wait_for(r"ID\s+NAME\s+STATE\s+VCPUS\s+CPU\s+READY\s+EXITS/S\s+MEMORY\r?\n")
+    machine.wait_for(r"by cpu: [^\n]*q leaves")  # the next table
+    machine.wait_for(r"w1024\s+running\s+1\s+[\d.]+ %\s+[\d.]+ %\s+\d+\s+[\d.]+ KiB")
+    machine.send("m")
+    machine.wait_for(r"by memory: ")
+    machine.wait_for(r"alpha\s+running[^\n]* MiB[^\n]*\n[^\n]*w\d+\s+running")  # it has the most
     machine.send("q")
     machine.wait_prompt(10)
 
