@@ -58,7 +58,7 @@ def traced(m):
     m.ok("trace start")
     m.ok("start bench")
     with m.attach("bench") as console:
-        return {"cpuid-traced": int(console.wait_for(r"\*\*\* run 2 \*\*\*[^*]*BENCH cpuid (\d+)", 180).group(1))}
+        return {"cpuid-traced": int(console.wait_for(r"\*\*\* run 2 \*\*\*[^*]*BENCH cpuid (\d+)\r?\n", 180).group(1))}
 
 
 def bench_exits():
