@@ -91,7 +91,7 @@ def exits(quire, peer):
 
 def writes(quire, peer):
     say("writes to merged pages: Quire")
-    quire.update(write_figures())
+    quire.update(write_figures("plain"))
     say("writes to merged pages: KVM")
     peer.update(numbers(Peer("merged").run(900), "BENCH"))
 
