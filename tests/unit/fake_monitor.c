@@ -1,9 +1,12 @@
 /* The fake kernel of the monitor's tests.  States change as kernel/abi.h says; nothing happens by itself. */
 #include "tests/unit/fake_monitor.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <cmocka.h>
 
 #include "kernel/lib/fmt.h"
 #include "vmm/lib/sys.h"
@@ -80,6 +83,14 @@ const char *fake_run(const char *line)
 	output_drain();
 	fake.out[fake.out_len] = 0;
 	return fake.out;
+}
+
+void fake_expect(const char *line, const char *part)
+{
+	const char *text = fake_run(line);
+
+	if (!strstr(text, part))
+		fail_msg("'%s': no '%s' in: %s", line, part, text);
 }
 
 void fake_clear(void)

@@ -78,6 +78,7 @@ void fake_finish(struct fake_guest *g);
 
 /* Runs a command; returns what the console got for it, terminated. */
 const char *fake_run(const char *line);
+void fake_expect(const char *line, const char *part); /* runs it: what it prints has part in it */
 
 /* Forgets what the console got. */
 void fake_clear(void);

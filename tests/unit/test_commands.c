@@ -44,14 +44,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static void expect(const char *line, const char *part)
-{
-	const char *text = fake_run(line);
-
-	if (!strstr(text, part))
-		fail_msg("'%s': no '%s' in: %s", line, part, text);
-}
-
 static void expect_error(const char *line)
 {
 	const char *text = fake_run(line);
@@ -126,13 +118,13 @@ static void test_names_and_numbers(void **state)
 {
 	char line[32];
 
-	expect("domstate web", "running\r\n");
+	fake_expect("domstate web", "running\r\n");
 	snprintf(line, sizeof(line), "domstate %u", web->info.id);
-	expect(line, "running\r\n");
+	fake_expect(line, "running\r\n");
 	snprintf(line, sizeof(line), "define %u kernel=bzImage", web->info.id);
-	expect(line, "defined as number 3");
+	fake_expect(line, "defined as number 3");
 	snprintf(line, sizeof(line), "domstate %u", web->info.id);
-	expect(line, "off\r\n"); /* a name goes before a number */
+	fake_expect(line, "off\r\n"); /* a name goes before a number */
 }
 
 static void test_define(void **state)
@@ -148,17 +140,17 @@ static void test_define(void **state)
 	assert_int_equal(fake_guest("new")->params.vcpu_count, 2);
 	assert_string_equal(fake_run("undefine db"), "");
 	assert_null(fake_guest("db"));
-	expect("define " LONG_NAME " kernel=bzImage", "defined");
+	fake_expect("define " LONG_NAME " kernel=bzImage", "defined");
 }
 
 static void test_lifecycle(void **state)
 {
 	assert_string_equal(fake_run("suspend web"), "");
-	expect("domstate web", "paused\r\n");
+	fake_expect("domstate web", "paused\r\n");
 	expect_error("shutdown web");
 	expect_error("start web");
 	assert_string_equal(fake_run("resume web"), "");
-	expect("domstate web", "running\r\n");
+	fake_expect("domstate web", "running\r\n");
 	assert_string_equal(fake_run("shutdown web"), "");
 	assert_int_equal(web->last_control, CONTROL_SHUTDOWN);
 	assert_string_equal(fake_run("inject-nmi web"), "");
@@ -170,9 +162,9 @@ static void test_lifecycle(void **state)
 	assert_int_equal(web->last_control, CONTROL_REPLACE);
 	fake_stop(web, STOP_CRASH, "oops");
 	expect_error("start web");
-	expect("dominfo web", "crashed: oops\r\n");
+	fake_expect("dominfo web", "crashed: oops\r\n");
 	assert_string_equal(fake_run("destroy web"), "");
-	expect("domstate web", "off\r\n");
+	fake_expect("domstate web", "off\r\n");
 	assert_string_equal(fake_run("start web"), "");
 }
 
@@ -182,39 +174,40 @@ static void test_no_memory(void **state)
 	fake.admission = (struct admission){ .verdict = ADMIT_CLAIM, .claimant = fake_guest("db")->info.id,
 					     .needs = 129 * MIB, .free = 20 * MIB, .ahead = 64 * MIB,
 					     .reserve = 8 * MIB, .promised = 3 * MIB };
-	expect("start db", "error: db: it can need 129 MiB of memory; 20 MiB are free, 64 MiB with guests of a higher "
+	fake_expect("start db", "error: db: it can need 129 MiB of memory; 20 MiB are free, 64 MiB with guests of a higher "
 			   "claim, less 8 MiB reserve and 3 MiB promised: give it less or destroy a guest\r\n");
 	fake.admission.claimant = fake_guest("web")->info.id;
 	fake.admission.claim = 7 * MIB;
-	expect("start db", "error: db: web can need 7 MiB more memory, and of 20 MiB free 8 MiB are reserve and 3 MiB "
+	fake_expect("start db", "error: db: web can need 7 MiB more memory, and of 20 MiB free 8 MiB are reserve and 3 MiB "
 			   "promised: give it less or destroy a guest\r\n");
 	fake.admission.verdict = ADMIT_SIZES;
 	fake.admission.lacks = 300 * MIB;
-	expect("start db", "error: db: overcommit = none: guests can need 300 MiB more memory, its 129 MiB among it, and "
+	fake_expect("start db",
+		    "error: db: overcommit = none: guests can need 300 MiB more memory, its 129 MiB among it, and "
 			   "of 20 MiB free 8 MiB are reserve: give it less or destroy a guest\r\n");
 	fake.admission.verdict = ADMIT_BUILD;
-	expect("start db", "error: db: no memory for its processors and its machine process: 20 MiB free; destroy a "
+	fake_expect("start db", "error: db: no memory for its processors and its machine process: 20 MiB free; destroy a "
 			   "guest\r\n");
 }
 
 static void test_setmem(void **state)
 {
-	expect("setmem web 32M", "web: it is asked to give 32 MiB of its 64 MiB back\r\nIt has no balloon driver");
+	fake_expect("setmem web 32M", "web: it is asked to give 32 MiB of its 64 MiB back\r\nIt has no balloon driver");
 	assert_int_equal(web->last_control, CONTROL_MEMORY);
 	assert_int_equal(web->last_argument, 32 * MIB);
 	web->memory.stats.driver = 1;
-	expect("setmem web 48M", "back\r\n'dommemstat web' shows how far it is.\r\n");
+	fake_expect("setmem web 48M", "back\r\n'dommemstat web' shows how far it is.\r\n");
 	fake_run("suspend web");
-	expect("setmem web 48M", "It will do so when it runs: it is paused.\r\n");
-	expect("setmem web 64M", "web: it may have all of its 64 MiB\r\n");
+	fake_expect("setmem web 48M", "It will do so when it runs: it is paused.\r\n");
+	fake_expect("setmem web 64M", "web: it may have all of its 64 MiB\r\n");
 	assert_int_equal(web->last_argument, 0);
-	expect("setmem db 100M", "db: it is asked to give 28 MiB of its 128 MiB back\r\nFrom its next start on");
+	fake_expect("setmem db 100M", "db: it is asked to give 28 MiB of its 128 MiB back\r\nFrom its next start on");
 	assert_int_equal(fake_guest("db")->last_argument, 100 * MIB);
 	fake_run("define tiny kernel=bzImage memory=4M");
-	expect("setmem tiny 4M", "may have all"); /* less than a Linux needs, but all that it has */
+	fake_expect("setmem tiny 4M", "may have all"); /* less than a Linux needs, but all that it has */
 	fake_run("define none kernel=bzImage balloon=no");
-	expect("setmem none 64M", "error: none has no balloon: ");
-	expect("dominfo none", "Balloon           none\r\n");
+	fake_expect("setmem none 64M", "error: none has no balloon: ");
+	fake_expect("dominfo none", "Balloon           none\r\n");
 }
 
 static void test_setmaxmem(void **state)
@@ -223,14 +216,14 @@ static void test_setmaxmem(void **state)
 	assert_string_equal(fake_run("setmaxmem big 256M"), "big: it has 256 MiB from its next start on\r\n");
 	assert_string_equal(fake_run("dumpcfg big"), "[guest big]\r\nkernel = bzImage\r\ncmdline = a b\r\n"
 						     "memory-min = 32M\r\nmemory = 256M\r\n");
-	expect("setmaxmem big 16M", "error: memory-min is more than memory");
-	expect("dumpcfg big", "memory = 256M");
+	fake_expect("setmaxmem big 16M", "error: memory-min is more than memory");
+	fake_expect("dumpcfg big", "memory = 256M");
 	assert_string_equal(fake_run("start big"), "");
 	assert_int_equal(fake_guest("big")->params.memory, 256 * MIB);
 	fake_run("define plain kernel=bzImage");
-	expect("setmaxmem plain 32M", "32 MiB");
-	expect("dumpcfg plain", "kernel = bzImage\r\nmemory = 32M\r\n");
-	expect("setmaxmem web 32M", "error: web is running, and its memory is built in: ");
+	fake_expect("setmaxmem plain 32M", "32 MiB");
+	fake_expect("dumpcfg plain", "kernel = bzImage\r\nmemory = 32M\r\n");
+	fake_expect("setmaxmem web 32M", "error: web is running, and its memory is built in: ");
 }
 
 static void test_dommemstat(void **state)
@@ -240,21 +233,21 @@ static void test_dommemstat(void **state)
 	web->memory.target = 48 * MIB;
 	web->info.memory_used = 20 * MIB;
 	web->info.memory_large = 6 * MIB;
-	expect("dommemstat web", "actual            65536 KiB\r\ntarget            49152 KiB\r\n"
+	fake_expect("dommemstat web", "actual            65536 KiB\r\ntarget            49152 KiB\r\n"
 				 "rss               20480 KiB\r\nlarge             6144 KiB\r\n");
-	expect("dominfo web", "Balloon           its driver is not at work\r\n");
+	fake_expect("dominfo web", "Balloon           its driver is not at work\r\n");
 	*stats = (struct memory_stats){ .driver = 1, .reporting = 1, .balloon = 16 * MIB, .clock = fake.clock };
 	memset(stats->values, 0xff, sizeof(stats->values));
 	stats->values[MEMORY_UNUSED] = 5 * MIB;
 	stats->values[MEMORY_MINOR_FAULTS] = 1234;
 	fake.clock += 7500000000ull;
-	expect("dommemstat web", "actual            49152 KiB\r\n");
-	expect("dommemstat web", "49152 KiB\r\nminor_fault       1234\r\nunused            5120 KiB\r\n"
+	fake_expect("dommemstat web", "actual            49152 KiB\r\n");
+	fake_expect("dommemstat web", "49152 KiB\r\nminor_fault       1234\r\nunused            5120 KiB\r\n"
 				 "last_update       7 s ago\r\n");
-	expect("dominfo web", "  current         48 MiB\r\n  target          48 MiB\r\n"
+	fake_expect("dominfo web", "  current         48 MiB\r\n  target          48 MiB\r\n"
 			      "Balloon           at work, and free pages are reported\r\n");
 	memset(stats, 0xee, sizeof(*stats)); /* a hostile process's */
-	expect("dommemstat web", "actual            0 KiB\r\n");
+	fake_expect("dommemstat web", "actual            0 KiB\r\n");
 }
 
 static void test_memtune(void **state)
@@ -262,52 +255,52 @@ static void test_memtune(void **state)
 	struct guest_info *info = &fake_guest("web")->info;
 
 	info->memory_min = 16 * MIB, info->memory_shares = 256;
-	expect("memtune web", "Memory");
-	expect("memtune web min=32M shares=7", "");
+	fake_expect("memtune web", "Memory");
+	fake_expect("memtune web min=32M shares=7", "");
 	assert_int_equal(fake.tune.min, 32 * MIB);
 	assert_int_equal(fake.tune.max, 0);
 	assert_int_equal(fake.tune.shares, 7);
-	expect("memtune web max=48M", "");
+	fake_expect("memtune web max=48M", "");
 	assert_int_equal(fake.tune.min, 16 * MIB); /* what is not given stays */
 	assert_int_equal(fake.tune.max, 48 * MIB);
-	expect("memtune web mni=1M", "error: 'mni=1M' is none of min=SIZE, max=SIZE and shares=N: ");
-	expect("memtune web shares=0", "error: 'shares=0' is refused: ");
-	expect("memtune db min=1M", "error: db is off");
+	fake_expect("memtune web mni=1M", "error: 'mni=1M' is none of min=SIZE, max=SIZE and shares=N: ");
+	fake_expect("memtune web shares=0", "error: 'shares=0' is refused: ");
+	fake_expect("memtune db min=1M", "error: db is off");
 	fake.tune_error = ERR_NOMEM;
 	fake.admission = (struct admission){ .verdict = ADMIT_CLAIM, .claimant = info->id, .needs = 5 * MIB };
-	expect("memtune web shares=9", "error: web: it can need 5 MiB of memory; ");
+	fake_expect("memtune web shares=9", "error: web: it can need 5 MiB of memory; ");
 	fake.tune_error = ERR_INVAL;
-	expect("memtune web min=1G", "error: web: min is at most max and its memory");
+	fake_expect("memtune web min=1G", "error: web: min is at most max and its memory");
 	info->starved = 1;
-	expect("domstate web", "starved\r\n");
+	fake_expect("domstate web", "starved\r\n");
 	fake.ledger = (struct ledger_info){ .claimant = info->id, .claim = 3 * MIB, .level = MEMORY_HARD };
-	expect("freecell", "  kept for web                                    3072 KiB         3 MiB\r\n");
-	expect("nodeinfo", "Memory pressure   hard\r\n");
+	fake_expect("freecell", "  kept for web                                    3072 KiB         3 MiB\r\n");
+	fake_expect("nodeinfo", "Memory pressure   hard\r\n");
 	fake.ledger.compression = (struct compress_info){ .pages = 3, .bytes = 2 * PAGE_SIZE, .compressed = 5 };
-	expect("freecell", "compressed pages of guests                          12 KiB        12 KiB\r\n");
-	expect("freecell", "  take                                               8 KiB         8 KiB\r\n");
-	expect("freecell", "  compressed so far                                5 pages");
+	fake_expect("freecell", "compressed pages of guests                          12 KiB        12 KiB\r\n");
+	fake_expect("freecell", "  take                                               8 KiB         8 KiB\r\n");
+	fake_expect("freecell", "  compressed so far                                5 pages");
 }
 
 static void test_power(void **state)
 {
-	expect("poweroff", "error: 1 guest is in use (web): 'shutdown' first, or 'poweroff --force'\r\n");
-	expect("poweroff --force", "Turning the host off.\r\n");
+	fake_expect("poweroff", "error: 1 guest is in use (web): 'shutdown' first, or 'poweroff --force'\r\n");
+	fake_expect("poweroff --force", "Turning the host off.\r\n");
 	assert_int_equal(fake.power_calls, 1);
 	fake_run("destroy web");
-	expect("reboot-host", "Restarting the host.\r\n");
+	fake_expect("reboot-host", "Restarting the host.\r\n");
 	assert_int_equal(fake.power_calls, 2);
 	fake.power_error = ERR_UNSUPPORTED;
-	expect("poweroff", "error: the host refused it");
+	fake_expect("poweroff", "error: the host refused it");
 }
 
 static void test_ksm(void **state)
 {
 	fake.merge = (struct merge_info){ .state = MERGE_RUNNING, .pages_shared = 12, .pages_sharing = 345, .zero_pages = 6,
 					  .general_profit = -4096, .unmerge_cost = 3 * MIB };
-	expect("ksm", "pages_sharing     345\r\n");
-	expect("ksm show", "general_profit    -4096\r\n");
-	expect("ksm", "ksm_zero_pages    6\r\n");
+	fake_expect("ksm", "pages_sharing     345\r\n");
+	fake_expect("ksm show", "general_profit    -4096\r\n");
+	fake_expect("ksm", "ksm_zero_pages    6\r\n");
 	assert_int_equal(fake.merge_calls, 0);
 	fake_run("ksm stop");
 	assert_int_equal(fake.merge_control, MERGE_CONTROL_STOP);
@@ -318,10 +311,10 @@ static void test_ksm(void **state)
 	fake_run("ksm set interval 250");
 	assert_true(fake.merge_control == MERGE_CONTROL_INTERVAL && fake.merge_value == 250);
 	assert_int_equal(fake.merge_calls, 4);
-	expect("ksm unmerge", "Unmerging takes 3 MiB; 512 MiB are free.\r\n");
+	fake_expect("ksm unmerge", "Unmerging takes 3 MiB; 512 MiB are free.\r\n");
 	assert_int_equal(fake.merge_control, MERGE_CONTROL_UNMERGE);
 	fake.merge_error = ERR_NOMEM;
-	expect("ksm unmerge", "error: that does not fit");
+	fake_expect("ksm unmerge", "error: that does not fit");
 	assert_int_equal(fake.merge_calls, 6);
 	expect_error("ksm walk");
 	expect_error("ksm set cpu");
@@ -334,29 +327,29 @@ static void test_ksm(void **state)
 
 static void test_inspection(void **state)
 {
-	expect("dumpmem web 0x3f8 20",
+	fake_expect("dumpmem web 0x3f8 20",
 	       "0000000003f8  f8 f9 fa fb fc fd fe ff 00 01 02 03 04 05 06 07  ................\r\n"
 	       "000000000408  08 09 0a 0b                                      ....\r\n");
-	expect("dumpmem web 0x41 1", "000000000041  41                                               A\r\n");
-	expect("dumpreg web 1", "RIP=abababababababab");
-	expect("dumpreg web", "CS   abab base=abababababababab limit=abababab attr=abab\r\n");
-	expect("vmexit web", "cpuid                          6                6000          1000     1.2 %\r\n");
-	expect("vmexit web", "inside the guest  18000 cycles, 94.7 %\r\n");
-	expect("vmexit web", "outside           1000 cycles, 5.3 %\r\n");
-	expect("vmexit web -H", "cpuid: exits that cost at least so many cycles\r\n         8           6  ####");
+	fake_expect("dumpmem web 0x41 1", "000000000041  41                                               A\r\n");
+	fake_expect("dumpreg web 1", "RIP=abababababababab");
+	fake_expect("dumpreg web", "CS   abab base=abababababababab limit=abababab attr=abab\r\n");
+	fake_expect("vmexit web", "cpuid                          6                6000          1000     1.2 %\r\n");
+	fake_expect("vmexit web", "inside the guest  18000 cycles, 94.7 %\r\n");
+	fake_expect("vmexit web", "outside           1000 cycles, 5.3 %\r\n");
+	fake_expect("vmexit web -H", "cpuid: exits that cost at least so many cycles\r\n         8           6  ####");
 }
 
 static void test_host(void **state)
 {
-	expect("version", "Quire 0.1-test\r\n");
-	expect("uptime", "up 1.000 s\r\n");
-	expect("freecell", "free                                            524288 KiB       512 MiB\r\n");
-	expect("files", "initrd.img                                                  123456    120.5 KiB\r\n");
-	expect("boot-report", "monitor started   0.000 ms\r\n");
+	fake_expect("version", "Quire 0.1-test\r\n");
+	fake_expect("uptime", "up 1.000 s\r\n");
+	fake_expect("freecell", "free                                            524288 KiB       512 MiB\r\n");
+	fake_expect("files", "initrd.img                                                  123456    120.5 KiB\r\n");
+	fake_expect("boot-report", "monitor started   0.000 ms\r\n");
 	sys_log(LOG_DEBUG, "a line\twith a tab");
-	expect("dmesg", "debug: monitor: a line?with a tab\r\n");
-	expect("help start", "start NAME\r\nstart a guest that is off\r\n");
-	expect("help vmexit", "-H adds");
+	fake_expect("dmesg", "debug: monitor: a line?with a tab\r\n");
+	fake_expect("help start", "start NAME\r\nstart a guest that is off\r\n");
+	fake_expect("help vmexit", "-H adds");
 }
 
 static void test_trace(void **state)
@@ -374,10 +367,10 @@ static void test_trace(void **state)
 	fake.trace[38].kind = TRACE_INJECT;
 	fake.trace[39] = (struct trace_record){ .kind = 99, .detail = 255, .vcpu = 3, .guest = 77 };
 	fake.trace_count = 40;
-	expect("trace show", "DETAIL\r\n0 5 7 run - - done\r\n0 1 2 exit web 1 hlt\r\n0 2 2 exit");
+	fake_expect("trace show", "DETAIL\r\n0 5 7 run - - done\r\n0 1 2 exit web 1 hlt\r\n0 2 2 exit");
 	assert_false(fake.tracing);
-	expect("trace show 4", "DETAIL\r\n0 36 2 merge web - pages:12\r\n0 37 2 unshare web - copied\r\n0 38");
-	expect("trace show 2", "DETAIL\r\n0 38 2 inject web 1 0x6\r\n0 0 0 ? #77 3 preempted\r\n");
+	fake_expect("trace show 4", "DETAIL\r\n0 36 2 merge web - pages:12\r\n0 37 2 unshare web - copied\r\n0 38");
+	fake_expect("trace show 2", "DETAIL\r\n0 38 2 inject web 1 0x6\r\n0 0 0 ? #77 3 preempted\r\n");
 	fake.trace_error = ERR_NOMEM;
 	expect_error("trace start");
 }
@@ -385,12 +378,12 @@ static void test_trace(void **state)
 static void test_sched(void **state)
 {
 	web->info.weight = 300;
-	expect("schedinfo web cap=150", "weight            300\r\ncap               150 % of a CPU\r\n");
+	fake_expect("schedinfo web cap=150", "weight            300\r\ncap               150 % of a CPU\r\n");
 	assert_int_equal(web->schedule, 300 | 150ull << 32);
-	expect("schedinfo web weight=1024 cap=0", "cap               none\r\n");
+	fake_expect("schedinfo web weight=1024 cap=0", "cap               none\r\n");
 	assert_int_equal(web->schedule, 1024);
 	web->schedule = 0;
-	expect("schedinfo web", "weight            300\r\n");
+	fake_expect("schedinfo web", "weight            300\r\n");
 	assert_int_equal(web->schedule, 0); /* only asked */
 	fake.host.cpu_count = 140;
 	assert_string_equal(fake_run("vcpupin web 1 0,2-3,127-130"), "");
@@ -400,9 +393,9 @@ static void test_sched(void **state)
 	fake_run("vcpupin web 1 all");
 	assert_int_equal(web->pins.word[15], ~0ull);
 	fake.host.tsc_hz = 1000000000;
-	expect("vcpuinfo web", "  vCPU 0: 50 % 2.0 us, 99 % 2.0 us, 99.9 % 2.0 ms\r\n");
-	expect("domstats web", "weight=300\r\n");
-	expect("domstats web", "vcpu.1.exits=");
+	fake_expect("vcpuinfo web", "  vCPU 0: 50 % 2.0 us, 99 % 2.0 us, 99.9 % 2.0 ms\r\n");
+	fake_expect("domstats web", "weight=300\r\n");
+	fake_expect("domstats web", "vcpu.1.exits=");
 }
 
 /* No line may be wider than the terminal; only two show text whose length is not Quire's. */

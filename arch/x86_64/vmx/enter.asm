@@ -16,7 +16,12 @@ section .text
 ; left; 1: the instruction failed.
 align 16
 vmx_enter:
-	PUSH_PRESERVED
+	push rbx
+	push rbp
+	push r12
+	push r13
+	push r14
+	push r15
 	push rdi
 	mov eax, VMCS_HOST_RSP
 	vmwrite rax, rsp
@@ -56,7 +61,12 @@ vmx_exit:				; the VMCS's host RIP; RSP as at the VMWRITE above
 	pop rdi
 	xor eax, eax
 out:
-	POP_PRESERVED
+	pop r15
+	pop r14
+	pop r13
+	pop r12
+	pop rbp
+	pop rbx
 	; nothing of the guest's stays in registers that C may read before it writes them
 	xor ecx, ecx
 	xor edx, edx
