@@ -117,6 +117,7 @@ void lapic_reset(struct vcpu *v, bool power_on)
 	lapic_timer_stop(v);
 	for (u32 reg = 0; reg < ARRAY_SIZE(l->hw.page); reg++)
 		reg_set(v, reg, 0);
+	virt->set_cr8(v->hw, 0);
 	clear_posted(l);
 	v->msrs.kvm_eoi = l->eoi_place = 0; /* as KVM does: what runs after INIT may not know of it */
 
@@ -148,6 +149,7 @@ void lapic_set_tpr(struct vcpu *v, u32 tpr)
 	if (reg_get(v, REG_TPR) == (tpr & 0xff))
 		return;
 	reg_set(v, REG_TPR, tpr & 0xff);
+	virt->set_cr8(v->hw, lapic_class(&v->lapic));
 	update_ppr(v);
 }
 

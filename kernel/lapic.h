@@ -64,6 +64,7 @@ void lapic_reset(struct vcpu *v, bool power_on);
 u32 lapic_read(struct vcpu *v, u32 offset);
 void lapic_write(struct vcpu *v, u32 offset, u32 value);
 void lapic_written(struct vcpu *v, u32 offset); /* the processor stored the guest's value in the page already */
+static inline bool lapic_has_msr(u32 msr) { return msr - 0x800 < 0x100; }
 int lapic_msr_read(struct vcpu *v, u32 msr, u64 *value) must_check;
 int lapic_msr_write(struct vcpu *v, u32 msr, u64 value) must_check;
 int lapic_base_write(struct vcpu *v, u64 value) must_check; /* IA32_APIC_BASE, transitions checked */

@@ -90,6 +90,12 @@ static void write_lvt(struct vcpu *v, u32 reg, u32 value)
 		reg_set(v, reg, value);
 }
 
+static void eoi(struct vcpu *v)
+{
+	pv_eoi_withdraw(v);
+	lapic_eoi(v);
+}
+
 /* The registers that both modes have; false if reg is not one of them. */
 static bool reg_write(struct vcpu *v, u32 reg, u32 value)
 {
@@ -98,8 +104,7 @@ static bool reg_write(struct vcpu *v, u32 reg, u32 value)
 		lapic_set_tpr(v, value);
 		return true;
 	case REG_EOI:
-		pv_eoi_withdraw(v);
-		lapic_eoi(v);
+		eoi(v);
 		return true;
 	case REG_SVR:
 		write_svr(v, value);
@@ -202,6 +207,10 @@ int lapic_msr_write(struct vcpu *v, u32 msr, u64 value)
 
 	if (!(v->lapic.base & LAPIC_BASE_X2) || reg >= 64 || value & ~x2_masks[reg])
 		return ERR_INVAL;
+	if (reg == REG_EOI) /* the two most frequent ones: the short way */
+		return eoi(v), 0;
+	if (reg == REG_TPR)
+		return lapic_set_tpr(v, (u32)value), 0;
 	if (reg == REG_ICR) {
 		reg_set(v, REG_ICR, (u32)value & ~ICR_STATUS);
 		reg_set(v, REG_ICR_HIGH, (u32)(value >> 32));

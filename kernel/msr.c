@@ -250,10 +250,8 @@ static int stored_read(struct vcpu *v, u32 msr, u64 *value)
 	return 0;
 }
 
-int msr_guest_read(struct vcpu *v, u32 msr, u64 *value)
+int msr_other_read(struct vcpu *v, u32 msr, u64 *value)
 {
-	if (msr - MSR_X2APIC_FIRST < 0x100)
-		return lapic_msr_read(v, msr, value);
 	switch (msr) {
 	case MSR_TSC_DEADLINE: *value = v->lapic.tsc_deadline; return 0;
 	case MSR_TSC: *value = vcpu_tsc(v); return 0;
@@ -277,10 +275,8 @@ int msr_guest_read(struct vcpu *v, u32 msr, u64 *value)
 	}
 }
 
-int msr_guest_write(struct vcpu *v, u32 msr, u64 value)
+int msr_other_write(struct vcpu *v, u32 msr, u64 value)
 {
-	if (msr - MSR_X2APIC_FIRST < 0x100)
-		return lapic_msr_write(v, msr, value);
 	switch (msr) {
 	case MSR_TSC_DEADLINE: lapic_deadline_write(v, value); return 0;
 	case MSR_TSC: tsc_write(v, value); return 0;

@@ -50,9 +50,9 @@ void pv_eoi_settle(struct vcpu *v)
 	lapic_eoi(v);
 }
 
-void pv_eoi_withdraw(struct vcpu *v)
+void pv_eoi_take_back(struct vcpu *v)
 {
-	if (v->lapic.eoi_offered && write(v, 0))
+	if (write(v, 0))
 		v->lapic.eoi_offered = false;
 }
 

@@ -19,6 +19,11 @@ void pv_eoi_offer(struct vcpu *v);
 void pv_eoi_settle(struct vcpu *v);
 
 /* The guest has to tell the end from now on, for something waits for it or it has just told. */
-void pv_eoi_withdraw(struct vcpu *v);
+void pv_eoi_take_back(struct vcpu *v); /* what was offered */
+static inline void pv_eoi_withdraw(struct vcpu *v)
+{
+	if (v->lapic.eoi_offered)
+		pv_eoi_take_back(v);
+}
 
 #endif

@@ -195,8 +195,19 @@ u64 cpuid_guest_efer(const struct vcpu *v);
 u64 cpuid_guest_xcr0(const struct vcpu *v);
 
 /* Reads and writes an MSR for the guest.  0, or ERR_INVAL: the guest gets #GP(0). */
-int msr_guest_read(struct vcpu *v, u32 msr, u64 *value) must_check;
-int msr_guest_write(struct vcpu *v, u32 msr, u64 value) must_check;
+int msr_other_read(struct vcpu *v, u32 msr, u64 *value) must_check; /* than the local APIC's */
+int msr_other_write(struct vcpu *v, u32 msr, u64 value) must_check;
+
+static inline must_check int msr_guest_read(struct vcpu *v, u32 msr, u64 *value)
+{
+	return lapic_has_msr(msr) ? lapic_msr_read(v, msr, value) : msr_other_read(v, msr, value);
+}
+
+static inline must_check int msr_guest_write(struct vcpu *v, u32 msr, u64 value)
+{
+	return lapic_has_msr(msr) ? lapic_msr_write(v, msr, value) : msr_other_write(v, msr, value);
+}
+
 void msr_reset(struct vcpu *v); /* power-on values; INIT changes none of them */
 
 /* Its next entry forgets all cached translations.  Own thread. */

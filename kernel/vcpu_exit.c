@@ -132,7 +132,7 @@ static enum step exit_msr_read(struct thread *t, struct vcpu *v, struct virt_exi
 }
 
 /* What was written to the local APIC may have ended a level-triggered interrupt: the IOAPIC's, in ring 3. */
-static enum step tell_eoi(struct thread *t, struct vcpu *v)
+static __attribute__((noinline)) enum step tell_eoi(struct thread *t, struct vcpu *v)
 {
 	int vector = lapic_take_eoi(v);
 
@@ -431,19 +431,14 @@ static enum step exit_other(struct thread *t, struct vcpu *v, struct virt_exit *
 	return vcpu_exit_refused(v, exit, NULL);
 }
 
-enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit)
-{
-	static enum step (*const handlers[REASON_COUNT])(struct thread *, struct vcpu *, struct virt_exit *) = {
-		[REASON_INTERRUPT] = exit_interrupt, [REASON_NMI] = exit_interrupt, [REASON_IO] = exit_io,
-		[REASON_CPUID] = exit_cpuid, [REASON_MSR_READ] = exit_msr_read, [REASON_MSR_WRITE] = exit_msr_write,
-		[REASON_HLT] = exit_halt, [REASON_LAPIC] = exit_lapic, [REASON_MMIO] = exit_other,
-		[REASON_STAGE2] = exit_stage2, [REASON_CR] = exit_cr, [REASON_DR] = exit_done,
-		[REASON_WINDOW] = exit_done, [REASON_PAUSE] = exit_pause, [REASON_HYPERCALL] = exit_hypercall,
-		[REASON_EXCEPTION] = exit_exception, [REASON_XSETBV] = exit_xsetbv,
-		[REASON_INVALID_OPCODE] = exit_invalid_opcode, [REASON_WBINVD] = exit_wbinvd,
-		[REASON_TASK_SWITCH] = exit_task_switch, [REASON_SHUTDOWN] = exit_shutdown,
-		[REASON_EOI] = exit_eoi, [REASON_OTHER] = exit_other,
-	};
-
-	return handlers[exit->reason](t, v, exit);
-}
+enum step (*const vcpu_exits[REASON_COUNT])(struct thread *, struct vcpu *, struct virt_exit *) = {
+	[REASON_INTERRUPT] = exit_interrupt, [REASON_NMI] = exit_interrupt, [REASON_IO] = exit_io,
+	[REASON_CPUID] = exit_cpuid, [REASON_MSR_READ] = exit_msr_read, [REASON_MSR_WRITE] = exit_msr_write,
+	[REASON_HLT] = exit_halt, [REASON_LAPIC] = exit_lapic, [REASON_MMIO] = exit_other,
+	[REASON_STAGE2] = exit_stage2, [REASON_CR] = exit_cr, [REASON_DR] = exit_done,
+	[REASON_WINDOW] = exit_done, [REASON_PAUSE] = exit_pause, [REASON_HYPERCALL] = exit_hypercall,
+	[REASON_EXCEPTION] = exit_exception, [REASON_XSETBV] = exit_xsetbv,
+	[REASON_INVALID_OPCODE] = exit_invalid_opcode, [REASON_WBINVD] = exit_wbinvd,
+	[REASON_TASK_SWITCH] = exit_task_switch, [REASON_SHUTDOWN] = exit_shutdown,
+	[REASON_EOI] = exit_eoi, [REASON_OTHER] = exit_other,
+};

@@ -5,8 +5,8 @@
 #include "kernel/thread.h"
 #include "kernel/vcpu.h"
 
-/* Handles it: STEP_AGAIN (into the guest), VCPU_RING3, or what the scheduler is to do. */
-enum step vcpu_exit(struct thread *t, struct vcpu *v, struct virt_exit *exit);
+/* Handle it, by reason: STEP_AGAIN (into the guest), VCPU_RING3, or what the scheduler is to do. */
+extern enum step (*const vcpu_exits[REASON_COUNT])(struct thread *t, struct vcpu *v, struct virt_exit *exit);
 
 /* The guest's run ends, since there is no way on: the processor refused the entry (why: the broken rule, where it is
  * known), or nobody knows what to do about the exit (NULL). */

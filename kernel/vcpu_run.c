@@ -31,7 +31,7 @@ static void vcpu_load(struct host_cpu *cpu, struct vcpu *v)
 		begin(v);
 	if (cpu->loaded)
 		virt->leave(cpu->loaded->hw);
-	virt->load(v->hw, v->msrs.tsc_aux);
+	virt->load(v->hw, v->guest->gmem.root, v->msrs.tsc_aux);
 	if (cpu->guest != v->guest->id)
 		barrier_pass();
 	cpu->guest = v->guest->id;
@@ -316,11 +316,12 @@ static enum step prepare(struct thread *t, struct vcpu *v)
 static void count_entry(struct vcpu *v, u64 now)
 {
 	u64 cycles = now - v->exited_at;
+	struct exit_counter *last = v->last;
 
 	v->entered_at = now;
-	trace(TRACE_EXIT, (u8)(v->last - v->exits), v->guest->id, v->index, v->exited_at, now);
-	v->last->cycles += cycles;
-	v->last->histogram[bucket_of(cycles)]++;
+	trace(TRACE_EXIT, (u8)(last - v->exits), v->guest->id, v->index, v->exited_at, now);
+	last->cycles += cycles;
+	last->histogram[bucket_of(cycles)]++;
 }
 
 static void count_exit(struct vcpu *v, enum vcpu_reason reason)
@@ -333,15 +334,19 @@ static void count_exit(struct vcpu *v, enum vcpu_reason reason)
 	v->last->count++;
 }
 
+static void take_interrupted(struct vcpu *v, struct virt_exit *exit)
+{
+	v->event = exit->interrupted;
+	exit->interrupted.valid = false;
+}
+
 /* One entry and its exit.  in_guest is published before requests and generation are read: whoever changes
  * them afterwards sees it and kicks. */
 static enum step enter(struct thread *t, struct vcpu *v)
 {
 	struct gmem *m = &v->guest->gmem;
 	struct virt_exit *exit = &v->exit;
-	u8 tpr = lapic_class(&v->lapic);
 	u64 generation;
-	bool flush;
 	int error;
 
 	__atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
@@ -350,20 +355,21 @@ static enum step enter(struct thread *t, struct vcpu *v)
 		return virt->cancel(v->hw, &v->event), STEP_AGAIN;
 	}
 	generation = __atomic_load_n(&m->generation, __ATOMIC_SEQ_CST);
-	flush = generation != v->generation;
-	if (flush)
+	if (generation != v->generation) {
 		__atomic_store_n(&v->generation, generation, __ATOMIC_SEQ_CST);
+		virt->flush(v->hw);
+	}
 	count_entry(v, rdtsc());
-	error = virt->run(v->hw, v->page, m->root, flush, tpr, exit);
+	error = virt->run(v->hw, v->page, exit);
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
-	if (exit->cr8 != tpr)
+	if (exit->cr8 != lapic_class(&v->lapic))
 		lapic_set_tpr(v, (u32)exit->cr8 << 4);
 	count_exit(v, exit->reason);
 	if (exit->interrupted.valid)
-		v->event = exit->interrupted;
+		take_interrupted(v, exit);
 	if (v->lapic.eoi_offered)
 		pv_eoi_settle(v);
-	return error ? vcpu_exit_refused(v, exit, exit->refusal) : vcpu_exit(t, v, exit);
+	return error ? vcpu_exit_refused(v, exit, exit->refusal) : vcpu_exits[exit->reason](t, v, exit);
 }
 
 enum step vcpu_step(struct thread *t)

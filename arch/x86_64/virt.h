@@ -27,11 +27,11 @@ enum virt_event_type { INJECT_EXTERNAL = 0, INJECT_NMI = 2, INJECT_EXCEPTION = 3
 
 struct virt_exit {
 	enum vcpu_reason reason;
-	u8 cr8;                  /* the guest's, after the run */
+	u8 cr8;                  /* the guest's, after the run: the upper half of TPR */
 	u8 insn_len;             /* length of the intercepted instruction, 0: not told, decode it */
 	u8 insn_count;           /* valid bytes in insn, when the processor assists */
 	u8 insn[15];
-	struct virt_event interrupted; /* delivery that the exit cut short and that must be repeated */
+	struct virt_event interrupted; /* a delivery that the exit cut short: who repeats it clears valid */
 	u64 code, info1, info2;  /* raw, for reports; of what says all by its reason perhaps the code alone */
 	const char *refusal;     /* of an entry that was refused, and only then: the broken rule, NULL: not known */
 	union {
@@ -108,15 +108,13 @@ struct virt_ops {
 	int (*vcpu_create)(struct virt_vcpu **out, u64 guest_cr4, struct virt_apic *apic);
 	void (*vcpu_put)(struct virt_vcpu *v); /* NULL is fine */
 
-	void (*load)(struct virt_vcpu *v, u64 tsc_aux);
+	void (*load)(struct virt_vcpu *v, hpa_t root, u64 tsc_aux); /* root: of its guest's stage 2, always the same */
 	void (*leave)(struct virt_vcpu *v); /* everything of it is in memory afterwards */
 
-	/* Enters the guest with page's registers and stage-2 root; returns at an exit, with interrupts off and
-	 * the registers in page.  flush: drop this guest's translations on this CPU first.  ERR_STATE when the
-	 * processor refused the entry (exit.code says why).  cr8: the local APIC's view of it; exit.cr8 is the
-	 * same where that is live. */
-	int (*run)(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 cr8,
-		   struct virt_exit *exit);
+	/* Enters the guest with page's registers; returns at an exit, with interrupts off and the registers in page.
+	 * ERR_STATE when the processor refused the entry (exit.code says why). */
+	int (*run)(struct virt_vcpu *v, struct vcpu_page *page, struct virt_exit *exit);
+	void (*flush)(struct virt_vcpu *v); /* the next run drops this guest's translations on this CPU first */
 
 	/* get: on another CPU than the one that it is loaded on, what was got there last. */
 	void (*get)(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);
@@ -137,6 +135,7 @@ struct virt_ops {
 	void (*cancel)(struct virt_vcpu *v, struct virt_event *e); /* no entry after all: *e gets back what inject took */
 	u64 (*cr4)(struct virt_vcpu *v);
 	void (*set_cr2)(struct virt_vcpu *v, u64 value);
+	void (*set_cr8)(struct virt_vcpu *v, u8 value); /* TPR was changed in software: its upper half */
 	int (*set_cr4)(struct virt_vcpu *v, u64 value); /* MOV to CR4; ERR_INVAL where it faults */
 	void (*code)(struct virt_vcpu *v, const struct vcpu_page *page, struct virt_code *c);
 	u64 (*xcr0)(struct virt_vcpu *v);

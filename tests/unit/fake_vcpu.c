@@ -9,6 +9,7 @@ struct guest fake_guest;
 u64 fake_tsc, fake_hz, fake_clock_ns;
 struct vcpu_state fake_state;
 bool fake_holds_tsc_aux;
+u8 fake_cr8;
 struct virt_code fake_code;
 
 static struct { u32 msr; u64 value; } msrs[FAKE_MSRS];
@@ -141,13 +142,15 @@ static int fake_msr_set(struct virt_vcpu *v, u32 msr, u64 value)
 	return 0;
 }
 
+static void fake_set_cr8(struct virt_vcpu *v, u8 value) { fake_cr8 = value; }
+
 static void fake_virt_code(struct virt_vcpu *v, const struct vcpu_page *page, struct virt_code *c)
 {
 	*c = fake_code;
 }
 
 static const struct virt_ops ops = {
-	.name = "fake", .code = fake_virt_code,
+	.name = "fake", .code = fake_virt_code, .set_cr8 = fake_set_cr8,
 	.get = fake_get, .set = fake_set, .msr_get = fake_msr_get, .msr_set = fake_msr_set,
 };
 const struct virt_ops *virt = &ops;

@@ -30,6 +30,7 @@ extern u64 fake_hz;
 extern u64 fake_clock_ns; /* clock at host TSC 0 */
 extern struct vcpu_state fake_state;
 extern bool fake_holds_tsc_aux;
+extern u8 fake_cr8; /* what the back end was told last */
 extern struct virt_code fake_code; /* where every vCPU is */
 
 /* A guest of count vCPUs, all freshly powered on; time begins at host TSC 1,000,000 and 2 GHz. */

@@ -51,7 +51,9 @@ static void test_one_interrupt(void **state)
 	lapic_set_tpr(v, 0x4f);
 	assert_int_equal(lapic_pending(v), -1);
 	assert_int_equal(lapic_masked_class(v), 4); /* TPR 3xh would let it in */
+	assert_int_equal(fake_cr8, 4); /* the processor's view follows */
 	lapic_set_tpr(v, 0x3f);
+	assert_int_equal(fake_cr8, 3);
 	assert_int_equal(lapic_pending(v), 0x41);
 	wr(v, REG_EOI, 0); /* nothing in service */
 	check(v);

@@ -17,7 +17,6 @@
 #define EXIT_NMI_WINDOW 8
 #define EXIT_HLT 12
 #define EXIT_TPR 43
-#define ROOT ((hpa_t){ 0x5000 })
 
 static struct virt_vcpu vcpu;
 static struct vcpu_page page;
@@ -53,11 +52,12 @@ u64 vmx_enter(u64 *gpr, bool launched)
 }
 
 void vmx_msrs_load(struct virt_vcpu *v) {}
-void vmx_translations(struct virt_vcpu *v, hpa_t root, bool flush) {}
+void vmx_translations(struct virt_vcpu *v) {}
 
 static u32 run(u8 cr8)
 {
-	assert_int_equal(vmx_run(&vcpu, &page, ROOT, false, cr8, &last), 0);
+	vmx_set_cr8(&vcpu, cr8);
+	assert_int_equal(vmx_run(&vcpu, &page, &last), 0);
 	return (u32)last.code;
 }
 
@@ -188,11 +188,9 @@ static void test_nmi_blocking(void **state)
 
 static void test_refusals(void **state)
 {
-	u8 cr8 = 0;
-
 	refuse = true;
 	fake_vmcs[VMCS_INSTRUCTION_ERROR] = 7;
-	assert_int_equal(vmx_run(&vcpu, &page, ROOT, false, cr8, &last), ERR_STATE);
+	assert_int_equal(vmx_run(&vcpu, &page, &last), ERR_STATE);
 	assert_int_equal(last.code, 7);
 	assert_non_null(last.refusal);
 	assert_false(vcpu.launched);

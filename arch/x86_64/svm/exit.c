@@ -1,4 +1,4 @@
-/* From exit codes to the neutral exit: APM 2 §15.7 to §15.14. */
+/* What exit codes mean: APM 2 §15.7 to §15.14. */
 #include "arch/x86_64/svm/svm.h"
 
 #define IOIO_IN BIT(0) /* APM 2 §15.10.2 */
@@ -13,7 +13,7 @@
 #define NPF_FETCH BIT(4)
 #define NPF_TABLE_WALK BIT(33)
 
-static const u8 reasons[SVM_RDPRU + 1] = {
+const u8 svm_reasons[SVM_RDPRU + 1] = {
 	[SVM_CR_READ ... SVM_DR_READ - 1] = REASON_CR,
 	[SVM_DR_READ ... SVM_EXCEPTION - 1] = REASON_DR,
 	[SVM_EXCEPTION ... SVM_INTR - 1] = REASON_EXCEPTION,
@@ -31,13 +31,6 @@ static const u8 reasons[SVM_RDPRU + 1] = {
 	[SVM_MONITOR ... SVM_MWAIT_ARMED] = REASON_INVALID_OPCODE, [SVM_XSETBV] = REASON_XSETBV,
 	[SVM_RDPRU] = REASON_INVALID_OPCODE,
 };
-
-static enum vcpu_reason reason_of(u64 code)
-{
-	if (code <= SVM_RDPRU)
-		return reasons[code];
-	return code == SVM_NPF ? REASON_STAGE2 : REASON_OTHER;
-}
 
 static void decode_io(const struct vmcb *b, struct virt_exit *e)
 {
@@ -70,7 +63,7 @@ static void decode_fault(const struct vmcb *b, struct virt_exit *e)
 
 /* What the exit cut short.  Software interrupts and INT3/INTO are executed again instead of being injected:
  * RIP still points at them (without NRIP save that is the only way). */
-static __attribute__((noinline)) void decode_interrupted(const struct vmcb *b, struct virt_exit *e)
+void svm_take_interrupted(const struct vmcb *b, struct virt_exit *e)
 {
 	u64 info = b->exit_int_info;
 	u8 type = info >> EVENT_TYPE_SHIFT & 7, vector = (u8)info;
@@ -95,11 +88,7 @@ static void decode_exception(const struct vmcb *b, struct virt_exit *e)
 					    .error = rdpmc ? 0 : (u32)b->exit_info1 };
 }
 
-/* Reasons that do not say all by themselves, or that may end in a report. */
-#define DETAILED (BIT(REASON_IO) | BIT(REASON_STAGE2) | BIT(REASON_CR) | BIT(REASON_EXCEPTION) | BIT(REASON_DR) | \
-		  BIT(REASON_TASK_SWITCH) | BIT(REASON_SHUTDOWN) | BIT(REASON_OTHER))
-
-static __attribute__((noinline)) int take_details(struct virt_vcpu *v, struct virt_exit *e)
+int svm_take_details(struct virt_vcpu *v, struct virt_exit *e)
 {
 	const struct vmcb *b = v->vmcb;
 	u64 code = e->code;
@@ -130,22 +119,4 @@ static __attribute__((noinline)) int take_details(struct virt_vcpu *v, struct vi
 		return code == SVM_INVALID ? ERR_STATE : 0;
 	}
 	return 0;
-}
-
-int svm_take_exit(struct virt_vcpu *v, struct virt_exit *e)
-{
-	const struct vmcb *b = v->vmcb;
-	u64 code = b->exit_code;
-
-	e->code = code;
-	e->reason = reason_of(code);
-	e->insn_len = e->insn_count = 0;
-	if (svm_features.next_rip && b->next_rip > b->rip && b->next_rip - b->rip <= 15)
-		e->insn_len = (u8)(b->next_rip - b->rip);
-	e->interrupted.valid = false;
-	if (b->exit_int_info & EVENT_VALID)
-		decode_interrupted(b, e);
-	if (code == SVM_MSR && b->exit_info1)
-		e->reason = REASON_MSR_WRITE;
-	return DETAILED >> e->reason & 1 ? take_details(v, e) : 0;
 }

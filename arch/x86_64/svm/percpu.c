@@ -35,24 +35,34 @@ void svm_tsc_aux(u64 value)
 	wrmsr(MSR_TSC_AUX, value);
 }
 
-void svm_asid_renew(struct virt_vcpu *v, bool flush)
+void svm_flush(struct virt_vcpu *v)
+{
+	v->flush = true;
+	v->entry_generation = 0;
+}
+
+/* A flush is the next entry's alone: behind it this is called once more. */
+void svm_asid_renew(struct virt_vcpu *v)
 {
 	struct svm_cpu *c = v->cpu;
+	bool flush = v->flush;
 
+	v->flush = false;
+	v->entry_generation = 0;
 	v->vmcb->tlb_control = TLB_NOTHING;
-	if (v->asid_generation == c->generation) {
-		if (!flush)
-			return;
-		if (svm_features.flush_by_asid) {
-			v->vmcb->tlb_control = TLB_FLUSH_ASID;
-			return;
+	if (v->asid_generation == c->generation && flush && svm_features.flush_by_asid) {
+		v->vmcb->tlb_control = TLB_FLUSH_ASID;
+		return;
+	}
+	if (v->asid_generation != c->generation || flush) {
+		if (c->next_asid >= svm_features.asid_count) { /* all are used up: begin again with an empty TLB */
+			c->generation++;
+			c->next_asid = 1;
+			v->vmcb->tlb_control = TLB_FLUSH_ALL;
 		}
+		v->vmcb->asid = c->next_asid++;
+		v->asid_generation = c->generation;
 	}
-	if (c->next_asid >= svm_features.asid_count) { /* all are used up: begin again with an empty TLB */
-		c->generation++;
-		c->next_asid = 1;
-		v->vmcb->tlb_control = TLB_FLUSH_ALL;
-	}
-	v->vmcb->asid = c->next_asid++;
-	v->asid_generation = c->generation;
+	if (v->vmcb->tlb_control == TLB_NOTHING)
+		v->entry_generation = c->generation;
 }

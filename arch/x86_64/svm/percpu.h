@@ -22,8 +22,11 @@ static inline struct svm_cpu *svm_cpu_self(void)
 	return cpu_self()->virt;
 }
 
-/* Gives v, which is loaded, an ASID that is good here, and a fresh one when its translations are to be forgotten. */
-void svm_asid_renew(struct virt_vcpu *v, bool flush);
+/* virt_ops' flush. */
+void svm_flush(struct virt_vcpu *v);
+
+/* Before an entry of v, which is loaded: an ASID that is good here, and the flush that was asked for. */
+void svm_asid_renew(struct virt_vcpu *v);
 
 /* Loads TSC_AUX for RDTSCP, if it is not there yet. */
 void svm_tsc_aux(u64 value);

@@ -32,13 +32,6 @@
 struct svm_features svm_features;
 static u8 *iopm, *msrpm; /* c: one for all guests */
 
-/* enter.asm's svm_enter keeps RBP and RSP only; what it is called from has saved the others anyway. */
-static inline void enter(const struct vmcb *vmcb, u64 *gpr, u64 host_vmcb)
-{
-	__asm__ volatile("call svm_enter" : "+D"(vmcb), "+S"(gpr), "+d"(host_vmcb) : : "rax", "rbx", "rcx", "r8", "r9",
-			 "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory");
-}
-
 /* ---- detection ---- */
 
 static int missing(char *to, size_t len, const char *what)
@@ -175,13 +168,14 @@ static int vcpu_create(struct virt_vcpu **out, u64 guest_cr4, struct virt_apic *
 	return 0;
 }
 
-static void load(struct virt_vcpu *v, u64 tsc_aux)
+static void load(struct virt_vcpu *v, hpa_t root, u64 tsc_aux)
 {
 	struct svm_cpu *c = svm_cpu_self();
 
 	if (v->cpu != c)
-		v->asid_generation = 0;
+		v->asid_generation = v->entry_generation = 0;
 	v->cpu = c;
+	v->vmcb->nested_cr3 = root.v;
 	fpu_load(&v->fpu);
 	cr2_write(v->vmcb->cr2);
 	if (v->vmcb->dr7 & 0xff)
@@ -258,52 +252,6 @@ static bool window(struct virt_vcpu *v, const struct vcpu_page *page, enum virt_
 	return (shadow && (nmi || (interrupt == WINDOW_ANY && page->rflags & RFLAGS_IF))) || (nmi && v->iret_rip);
 }
 
-/* An IRET that ends an NMI was intercepted before it runs: NMIs stay masked until RIP has left it. */
-static void follow_iret(struct virt_vcpu *v)
-{
-	struct vmcb *b = v->vmcb;
-
-	if (b->exit_code == SVM_IRET) {
-		b->intercept &= ~(u32)INTERCEPT_IRET;
-		v->iret_rip = b->rip;
-	} else if (v->iret_rip && v->iret_rip != b->rip) {
-		v->iret_rip = 0;
-		v->nmi_masked = false;
-	}
-}
-
-static int run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 cr8, struct virt_exit *exit)
-{
-	struct vmcb *b = v->vmcb;
-
-	if (flush || b->tlb_control || v->asid_generation != v->cpu->generation) {
-		svm_asid_renew(v, flush);
-		b->nested_cr3 = root.v;
-	}
-	b->rax = page->gpr[GPR_RAX];
-	b->rsp = page->gpr[GPR_RSP];
-	if (b->rip != page->rip) {
-		b->interrupt_state &= ~INTERRUPT_SHADOW;
-		b->rip = page->rip;
-	}
-	b->rflags = page->rflags;
-	b->v_tpr = cr8;
-
-	enter(b, page->gpr, v->cpu->host_vmcb);
-
-	b = v->vmcb;
-	page->gpr[GPR_RAX] = b->rax;
-	page->gpr[GPR_RSP] = b->rsp;
-	page->rip = b->rip;
-	page->rflags = b->rflags;
-	exit->cr8 = b->v_tpr & 15;
-	b->vintr &= ~VINTR_IRQ;
-	b->event_inject = 0;
-	if (v->nmi_masked)
-		follow_iret(v);
-	return svm_take_exit(v, exit);
-}
-
 static void single_step(struct virt_vcpu *v, struct virt_event *e)
 {
 	v->vmcb->dr6 |= BIT(14);
@@ -312,6 +260,7 @@ static void single_step(struct virt_vcpu *v, struct virt_event *e)
 
 static u64 get_cr4(struct virt_vcpu *v) { return v->vmcb->cr4; }
 static u64 get_xcr0(struct virt_vcpu *v) { return fpu_get_xcr0(&v->fpu); }
+static void set_cr8(struct virt_vcpu *v, u8 value) { v->vmcb->v_tpr = value; }
 static void set_tsc_offset(struct virt_vcpu *v, u64 offset) { v->vmcb->tsc_offset = offset; }
 
 /* The faults of MOV to CR4 that do not come from reserved bits (APM 3, MOV CRn), and its TLB flush. */
@@ -326,7 +275,7 @@ static int set_cr4(struct virt_vcpu *v, u64 value)
 		return ERR_INVAL;
 	b->cr4 = value;
 	if (changed & (CR4_PGE | CR4_PSE | CR4_PAE | CR4_PCIDE | CR4_SMEP | CR4_SMAP))
-		v->asid_generation = 0;
+		v->asid_generation = v->entry_generation = 0;
 	return 0;
 }
 
@@ -349,10 +298,11 @@ static void code(struct virt_vcpu *v, const struct vcpu_page *page, struct virt_
 const struct virt_ops svm_ops = {
 	.name = "SVM", .stage2 = &table_format_npt, .present = present, .probe = probe,
 	.cpu_enable = cpu_enable, .cpu_disable = cpu_disable,
-	.vcpu_create = vcpu_create, .vcpu_put = vcpu_put, .load = load, .leave = leave, .run = run,
-	.get = svm_state_get, .set = svm_state_set, .can_interrupt = can_interrupt, .can_nmi = can_nmi,
+	.vcpu_create = vcpu_create, .vcpu_put = vcpu_put, .load = load, .leave = leave,
+	.run = svm_run, .flush = svm_flush, .get = svm_state_get, .set = svm_state_set,
+	.can_interrupt = can_interrupt, .can_nmi = can_nmi,
 	.inject = inject, .cancel = cancel, .window = window, .shadow = shadow,
 	.single_step = single_step, .cr4 = get_cr4, .xcr0 = get_xcr0, .set_cr2 = svm_set_cr2,
-	.set_cr4 = set_cr4, .code = code, .set_tsc_offset = set_tsc_offset,
+	.set_cr8 = set_cr8, .set_cr4 = set_cr4, .code = code, .set_tsc_offset = set_tsc_offset,
 	.msr_get = svm_msr_get, .msr_set = svm_msr_set,
 };

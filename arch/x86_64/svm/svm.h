@@ -15,6 +15,8 @@ struct virt_vcpu {
 	bool loaded;         /* on cpu */
 	struct svm_cpu *cpu; /* where it is loaded or was last */
 	u64 asid_generation; /* of that CPU, for which vmcb->asid is good; 0: none */
+	u64 entry_generation; /* the same if nothing is to be flushed either: no need for svm_asid_renew; else 0 */
+	bool flush;          /* this guest's translations are dropped before the next entry */
 	bool dr_loaded;      /* DR0-3 are the guest's */
 	bool nmi_masked;     /* from the delivery of an NMI to its IRET */
 	u64 iret_rip;        /* an IRET at this RIP was intercepted: NMIs are let in behind it; 0: none */
@@ -27,8 +29,22 @@ struct svm_features { /* CPUID Fn8000_000A */
 
 extern struct svm_features svm_features;
 
-/* Decodes the VMCB's exit into *exit, and loads the debug registers that it is about (exit.c).  0 or ERR_STATE. */
-int svm_take_exit(struct virt_vcpu *v, struct virt_exit *exit);
+/* virt_ops' run (run.c). */
+int svm_run(struct virt_vcpu *v, struct vcpu_page *page, struct virt_exit *exit);
+
+/* Reasons by exit code (exit.c). */
+extern const u8 svm_reasons[SVM_RDPRU + 1];
+
+/* Reasons that do not say all by themselves, or that may end in a report. */
+#define SVM_DETAILED (BIT(REASON_IO) | BIT(REASON_STAGE2) | BIT(REASON_CR) | BIT(REASON_EXCEPTION) | BIT(REASON_DR) | \
+		      BIT(REASON_TASK_SWITCH) | BIT(REASON_SHUTDOWN) | BIT(REASON_OTHER))
+
+/* The rest of such an exit into *e, of which code and reason are there; loads the debug registers if it is about them.
+ * 0 or ERR_STATE. */
+int svm_take_details(struct virt_vcpu *v, struct virt_exit *e);
+
+/* The delivery that the exit cut short, if any, into e->interrupted. */
+void svm_take_interrupted(const struct vmcb *b, struct virt_exit *e);
 
 /* Registers (state.c): virt_ops' get and set, and DR0-3. */
 void svm_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);

@@ -155,8 +155,7 @@ static void decode_interrupted(const struct virt_vcpu *v, struct virt_exit *e)
 	if (word & EVENT_VALID && is_virtual_interrupt(v))
 		word = EVENT_VALID | INJECT_EXTERNAL << EVENT_TYPE_SHIFT | v->interrupt_status >> 8;
 	type = word >> EVENT_TYPE_SHIFT & 7;
-	e->interrupted.valid = word & EVENT_VALID && type < INJECT_SOFTWARE;
-	if (!e->interrupted.valid)
+	if (!(word & EVENT_VALID) || type >= INJECT_SOFTWARE)
 		return;
 	e->interrupted = (struct virt_event){ .valid = true, .type = type, .vector = (u8)word,
 		.has_error = word & EVENT_ERROR,
@@ -194,7 +193,6 @@ void vmx_decode_exit(struct virt_vcpu *v, struct vcpu_page *page, struct virt_ex
 	e->refusal = NULL;
 	e->insn_count = 0;
 	e->insn_len = r.insn ? vmcs_read(VMCS_EXIT_INSN_LEN) & 15 : 0;
-	e->interrupted.valid = false;
 	if (!r.insn)
 		decode_interrupted(v, e);
 	switch (r.reason) {

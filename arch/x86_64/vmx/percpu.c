@@ -187,9 +187,14 @@ static void give_vpid(struct virt_vcpu *v)
 
 /* Translations that come from EPT alone are not the VPID's but the EPT pointer's: they may be left from an
  * earlier stay on this CPU, or from another guest whose root was this frame. */
-void vmx_translations(struct virt_vcpu *v, hpa_t root, bool flush)
+void vmx_flush(struct virt_vcpu *v)
 {
-	u64 eptp = root.v | EPTP_WALK_4 | EPTP_WB | (vmx_features.ept_ad ? EPTP_AD : 0);
+	v->flush = true;
+}
+
+void vmx_translations(struct virt_vcpu *v)
+{
+	u64 eptp = v->root.v | EPTP_WALK_4 | EPTP_WB | (vmx_features.ept_ad ? EPTP_AD : 0);
 	u32 here = cpu_self()->index + 1;
 
 	if (v->host_cr3 != cr3_read())
@@ -197,12 +202,13 @@ void vmx_translations(struct virt_vcpu *v, hpa_t root, bool flush)
 	if (eptp != v->eptp) {
 		vmcs_write(VMCS_EPTP, eptp);
 		v->eptp = eptp;
-		flush = true;
+		v->flush = true;
 	}
-	if (flush || v->translations_cpu != here) {
+	if (v->flush || v->translations_cpu != here) {
 		vmcs_invept(vmx_features.invept_single ? INVEPT_SINGLE : INVEPT_ALL,
 			    vmx_features.invept_single ? eptp : 0);
 		v->translations_cpu = here;
+		v->flush = false;
 	}
 	if (vmx_has(CONTROL_SECONDARY, SECONDARY_VPID))
 		give_vpid(v);

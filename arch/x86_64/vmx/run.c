@@ -14,22 +14,21 @@ static void write_changed(enum vmcs_field field, u64 *written, u64 value)
 }
 
 /* The threshold is today's CR8: any smaller value exits. */
-static void write_cr8(struct virt_vcpu *v, u8 cr8)
+static void write_threshold(struct virt_vcpu *v)
 {
-	u32 threshold = v->cr8_window ? cr8 : 0;
+	u32 threshold = v->cr8_window ? v->apic[APIC_TPR] >> 4 : 0;
 
 	if (!vmx_has(CONTROL_PRIMARY, PRIMARY_TPR_SHADOW))
 		return;
-	v->apic[APIC_TPR] = (u8)(cr8 << 4);
 	if (v->tpr_threshold != threshold)
 		vmcs_write(VMCS_TPR_THRESHOLD, threshold);
 	v->tpr_threshold = threshold;
 }
 
-static void prepare(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 cr8)
+static void prepare(struct virt_vcpu *v, struct vcpu_page *page)
 {
 	vmx_msrs_load(v);
-	vmx_translations(v, root, flush);
+	vmx_translations(v);
 	if (v->rip != page->rip) {
 		vmx_set_blocking(v, vmx_blocking(v) & ~(u32)(SHADOW_STI | SHADOW_MOV_SS));
 		write_changed(VMCS_GUEST_RIP, &v->rip, page->rip);
@@ -39,7 +38,7 @@ static void prepare(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, boo
 	if (v->lapic)
 		vmx_apic_enter(v);
 	else
-		write_cr8(v, cr8);
+		write_threshold(v);
 	if (v->event.valid)
 		vmx_write_event(v);
 	if (v->primary != v->primary_wanted)
@@ -53,11 +52,10 @@ static int refused(struct virt_exit *exit, u64 code, const char *why)
 	return ERR_STATE;
 }
 
-int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 cr8,
-	    struct virt_exit *exit)
+int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, struct virt_exit *exit)
 {
-	exit->cr8 = cr8;
-	prepare(v, page, root, flush, cr8);
+	exit->cr8 = v->apic[APIC_TPR] >> 4;
+	prepare(v, page);
 	if (vmx_enter(page->gpr, v->launched))
 		return refused(exit, vmcs_read(VMCS_INSTRUCTION_ERROR), "a control or the host's state is invalid");
 	v->launched = true;
@@ -70,8 +68,7 @@ int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush,
 	page->rflags = v->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
 	if (v->lapic)
 		vmx_apic_exit(v);
-	else if (vmx_has(CONTROL_PRIMARY, PRIMARY_TPR_SHADOW))
-		exit->cr8 = v->apic[APIC_TPR] >> 4;
+	exit->cr8 = v->apic[APIC_TPR] >> 4;
 	vmx_decode_exit(v, page, exit);
 	if (exit->reason == REASON_NMI)
 		__asm__ volatile("int $2" : : : "memory"); /* the exit took it; the handler's IRET lets others in */

@@ -191,6 +191,13 @@ u64 vmx_get_xcr0(struct virt_vcpu *v)
 	return vmx_is_here(v) ? fpu_get_xcr0(&v->fpu) : v->fpu.xcr0;
 }
 
+/* (Where the local APIC is live, TPR is there already.) */
+void vmx_set_cr8(struct virt_vcpu *v, u8 value)
+{
+	if (!v->lapic)
+		v->apic[0x80] = (u8)(value << 4);
+}
+
 void vmx_set_cr2(struct virt_vcpu *v, u64 value)
 {
 	v->state.cr2 = value;

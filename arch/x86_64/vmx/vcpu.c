@@ -143,8 +143,9 @@ static void write_cpu(void)
 	vmcs_write(VMCS_HOST_IDTR_BASE, idtr.base);
 }
 
-void vmx_load(struct virt_vcpu *v, u64 tsc_aux)
+void vmx_load(struct virt_vcpu *v, hpa_t root, u64 tsc_aux)
 {
+	v->root = root;
 	fpu_load(&v->fpu);
 	vmx_activate(v);
 	write_cpu();

@@ -110,9 +110,10 @@ const struct virt_ops vmx_ops = {
 	.name = "VMX", .stage2 = &stage2, .present = present, .probe = probe,
 	.cpu_enable = cpu_enable, .cpu_disable = vmx_cpu_disable, .ring3 = vmx_ring3,
 	.vcpu_create = vmx_vcpu_create, .vcpu_put = vmx_vcpu_put, .load = vmx_load, .leave = vmx_leave, .run = vmx_run,
-	.get = vmx_state_get, .set = vmx_state_set, .can_interrupt = vmx_can_interrupt, .can_nmi = vmx_can_nmi,
+	.flush = vmx_flush, .get = vmx_state_get, .set = vmx_state_set,
+	.can_interrupt = vmx_can_interrupt, .can_nmi = vmx_can_nmi,
 	.inject = vmx_inject, .cancel = vmx_cancel, .window = vmx_window, .shadow = vmx_shadow,
 	.single_step = vmx_single_step, .cr4 = vmx_get_cr4, .xcr0 = vmx_get_xcr0, .set_cr2 = vmx_set_cr2,
-	.set_cr4 = set_cr4, .code = vmx_code, .set_tsc_offset = vmx_set_tsc_offset,
+	.set_cr8 = vmx_set_cr8, .set_cr4 = set_cr4, .code = vmx_code, .set_tsc_offset = vmx_set_tsc_offset,
 	.msr_get = vmx_msr_get, .msr_set = vmx_msr_set,
 };

@@ -39,6 +39,8 @@ struct virt_vcpu {
 	bool blocking_known;
 	struct virt_event event; /* what the next entry injects */
 
+	hpa_t root;             /* of the guest's stage 2 */
+	bool flush;             /* the guest's translations are dropped before the next entry */
 	u32 translations_cpu;   /* the CPU that this vCPU's translations were last cared for on, +1 */
 	u32 vpid_cpu;           /* the CPU and generation for which the VPID is good */
 	u64 vpid_generation;
@@ -52,11 +54,11 @@ extern u8 *vmx_msr_bitmap, *vmx_msr_bitmap_x2apic; /* c: for all guests */
 /* ---- vcpu.c ---- */
 int vmx_vcpu_create(struct virt_vcpu **out, u64 guest_cr4, struct virt_apic *apic);
 void vmx_vcpu_put(struct virt_vcpu *v);
-void vmx_load(struct virt_vcpu *v, u64 tsc_aux);
+void vmx_load(struct virt_vcpu *v, hpa_t root, u64 tsc_aux);
 void vmx_leave(struct virt_vcpu *v);
 
 /* ---- run.c, enter.asm ---- */
-int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, hpa_t root, bool flush, u8 cr8, struct virt_exit *exit);
+int vmx_run(struct virt_vcpu *v, struct vcpu_page *page, struct virt_exit *exit);
 u64 vmx_enter(u64 *gpr, bool launched); /* 0: it was entered and left; 1: the instruction failed */
 void vmx_exit(void);
 
@@ -100,7 +102,8 @@ void vmx_tsc_aux(u64 value);
 void vmx_ring3(void);
 
 /* The host's page tables, EPT pointer, VPID and the flushes that are due before an entry. */
-void vmx_translations(struct virt_vcpu *v, hpa_t root, bool flush);
+void vmx_translations(struct virt_vcpu *v);
+void vmx_flush(struct virt_vcpu *v);
 
 /* ---- state.c ---- */
 void vmx_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);
@@ -111,6 +114,7 @@ u64 vmx_cr4_mask(const struct virt_vcpu *v);
 u64 vmx_get_cr4(struct virt_vcpu *v);
 u64 vmx_get_xcr0(struct virt_vcpu *v);
 void vmx_set_cr2(struct virt_vcpu *v, u64 value);
+void vmx_set_cr8(struct virt_vcpu *v, u8 value);
 void vmx_set_tsc_offset(struct virt_vcpu *v, u64 offset);
 void vmx_code(struct virt_vcpu *v, const struct vcpu_page *page, struct virt_code *c);
 
