@@ -39,7 +39,9 @@ static inline int take_exit(struct virt_vcpu *v, const struct vmcb *b, struct vi
 	e->insn_len = e->insn_count = 0;
 	if (svm_features.next_rip && b->next_rip > b->rip && b->next_rip - b->rip <= 15)
 		e->insn_len = (u8)(b->next_rip - b->rip);
-	if (b->exit_int_info & EVENT_VALID)
+	if (b->vintr & VINTR_IRQ)
+		svm_take_back(v->vmcb, &e->interrupted);
+	if (b->exit_int_info & EVENT_VALID && !e->interrupted.valid)
 		svm_take_interrupted(b, e);
 	if (code == SVM_MSR && b->exit_info1)
 		e->reason = REASON_MSR_WRITE;
@@ -68,7 +70,6 @@ int svm_run(struct virt_vcpu *v, struct vcpu_page *page, struct virt_exit *exit)
 	page->rip = b->rip;
 	page->rflags = b->rflags;
 	exit->cr8 = b->v_tpr & 15;
-	b->vintr &= ~VINTR_IRQ;
 	b->event_inject = 0;
 	if (v->nmi_masked)
 		follow_iret(v);

@@ -23,8 +23,6 @@
 #define MSRPM_SIZE (8 * KIB)
 #define DEFAULT_PAT 0x0007040600070406ull
 
-#define CR4_WRITE BIT(4) /* intercept_cr_write */
-#define CR8_WRITE BIT(8)
 #define EXCEPTION_DB 1
 #define EXCEPTION_AC 17
 #define EXCEPTION_MC 18
@@ -128,7 +126,7 @@ static void vcpu_put(struct virt_vcpu *v)
 
 static void vmcb_init(struct vmcb *b)
 {
-	b->intercept_cr_write = CR4_WRITE;
+	b->intercept_cr_write = INTERCEPT_CR4_WRITE;
 	b->intercept_dr_read = b->intercept_dr_write = 0xffff;
 	b->intercept_exceptions = BIT(EXCEPTION_AC) | BIT(EXCEPTION_DB) | BIT(EXCEPTION_MC);
 	b->intercept = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC | INTERCEPT_CPUID |
@@ -191,67 +189,6 @@ static void leave(struct virt_vcpu *v)
 	v->loaded = false;
 }
 
-static u64 event_word(const struct virt_event *e)
-{
-	return e->vector | (u64)e->type << EVENT_TYPE_SHIFT | (e->has_error ? EVENT_HAS_ERROR : 0) | EVENT_VALID |
-		(u64)e->error << 32;
-}
-
-static void inject(struct virt_vcpu *v, const struct virt_event *e)
-{
-	v->vmcb->event_inject = event_word(e);
-	if (e->type == INJECT_NMI) {
-		v->nmi_masked = true;
-		v->vmcb->intercept |= INTERCEPT_IRET;
-	}
-}
-
-static void cancel(struct virt_vcpu *v, struct virt_event *e)
-{
-	u64 word = v->vmcb->event_inject;
-
-	if (!(word & EVENT_VALID))
-		return;
-	*e = (struct virt_event){ .valid = true, .vector = (u8)word, .type = word >> EVENT_TYPE_SHIFT & 7,
-				  .has_error = word & EVENT_HAS_ERROR, .error = (u32)(word >> 32) };
-	v->vmcb->event_inject = 0;
-}
-
-/* An instruction that was completed in software has taken the shadow with it. */
-static bool shadow(struct virt_vcpu *v, const struct vcpu_page *page)
-{
-	return v->vmcb->interrupt_state & INTERRUPT_SHADOW && page->rip == v->vmcb->rip;
-}
-
-static bool can_interrupt(struct virt_vcpu *v, const struct vcpu_page *page)
-{
-	return page->rflags & RFLAGS_IF && !shadow(v, page) && !(v->vmcb->event_inject & EVENT_VALID);
-}
-
-static bool can_nmi(struct virt_vcpu *v, const struct vcpu_page *page)
-{
-	return !v->nmi_masked && !shadow(v, page);
-}
-
-/* A virtual interrupt that would be taken as soon as one can be: its intercept is the window (§15.21.4).  Not
- * with an interrupt shadow that alone keeps it away: QEMU 7.2 ignores the shadow at VMRUN and would exit for
- * ever.  Nor for CR8, by V_INTR_PRIO: QEMU 7.2 lets a priority through that equals V_TPR. */
-static bool window(struct virt_vcpu *v, const struct vcpu_page *page, enum virt_window interrupt, bool nmi)
-{
-	struct vmcb *b = v->vmcb;
-	bool shadow = b->interrupt_state & INTERRUPT_SHADOW;
-
-	b->intercept_cr_write = (u16)(CR4_WRITE | (interrupt == WINDOW_CR8 ? CR8_WRITE : 0));
-	if (interrupt != WINDOW_ANY || (shadow && page->rflags & RFLAGS_IF)) {
-		b->vintr &= ~(u64)(VINTR_IRQ | VINTR_IGNORE_TPR);
-		b->intercept &= ~(u32)INTERCEPT_VINTR;
-	} else {
-		b->vintr |= VINTR_IRQ | VINTR_IGNORE_TPR;
-		b->intercept |= INTERCEPT_VINTR;
-	}
-	return (shadow && (nmi || (interrupt == WINDOW_ANY && page->rflags & RFLAGS_IF))) || (nmi && v->iret_rip);
-}
-
 static void single_step(struct virt_vcpu *v, struct virt_event *e)
 {
 	v->vmcb->dr6 |= BIT(14);
@@ -300,8 +237,8 @@ const struct virt_ops svm_ops = {
 	.cpu_enable = cpu_enable, .cpu_disable = cpu_disable,
 	.vcpu_create = vcpu_create, .vcpu_put = vcpu_put, .load = load, .leave = leave,
 	.run = svm_run, .flush = svm_flush, .get = svm_state_get, .set = svm_state_set,
-	.can_interrupt = can_interrupt, .can_nmi = can_nmi,
-	.inject = inject, .cancel = cancel, .window = window, .shadow = shadow,
+	.can_interrupt = svm_can_interrupt, .can_nmi = svm_can_nmi,
+	.inject = svm_inject, .cancel = svm_cancel, .window = svm_window, .shadow = svm_shadow,
 	.single_step = single_step, .cr4 = get_cr4, .xcr0 = get_xcr0, .set_cr2 = svm_set_cr2,
 	.set_cr8 = set_cr8, .set_cr4 = set_cr4, .code = code, .set_tsc_offset = set_tsc_offset,
 	.msr_get = svm_msr_get, .msr_set = svm_msr_set,

@@ -46,6 +46,25 @@ int svm_take_details(struct virt_vcpu *v, struct virt_exit *e);
 /* The delivery that the exit cut short, if any, into e->interrupted. */
 void svm_take_interrupted(const struct vmcb *b, struct virt_exit *e);
 
+/* ---- event.c ---- */
+void svm_inject(struct virt_vcpu *v, const struct virt_event *e);
+void svm_cancel(struct virt_vcpu *v, struct virt_event *e);
+bool svm_shadow(struct virt_vcpu *v, const struct vcpu_page *page);
+bool svm_can_interrupt(struct virt_vcpu *v, const struct vcpu_page *page);
+bool svm_can_nmi(struct virt_vcpu *v, const struct vcpu_page *page);
+bool svm_window(struct virt_vcpu *v, const struct vcpu_page *page, enum virt_window interrupt, bool nmi);
+
+/* A virtual interrupt stands for one of two: what is injected, or, where it is intercepted, the window that is
+ * waited for.  Between two runs there is at most the first. */
+static inline bool svm_injects_interrupt(const struct vmcb *b)
+{
+	return b->vintr & VINTR_IRQ && !(b->intercept & INTERCEPT_VINTR);
+}
+
+/* The virtual interrupt was not taken: *e gets back what was injected by it.  (Where its delivery was cut short,
+ * hardware tells so as of any other, §15.7.2.  QEMU 7.2 leaves V_IRQ set, and calls it an exception in EXITINTINFO.) */
+void svm_take_back(struct vmcb *b, struct virt_event *e);
+
 /* Registers (state.c): virt_ops' get and set, and DR0-3. */
 void svm_state_get(struct virt_vcpu *v, struct vcpu_state *s, u32 groups);
 void svm_state_set(struct virt_vcpu *v, const struct vcpu_state *s, u32 groups);

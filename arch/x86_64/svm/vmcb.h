@@ -32,10 +32,15 @@
 #define INTERCEPT2_XSETBV BIT(13)
 #define INTERCEPT2_RDPRU BIT(14)
 
+/* intercept_cr_write */
+#define INTERCEPT_CR4_WRITE BIT(4)
+#define INTERCEPT_CR8_WRITE BIT(8)
+
 /* vintr */
 #define VINTR_IRQ BIT(8)
 #define VINTR_IGNORE_TPR BIT(20)
 #define VINTR_MASKING BIT(24)
+#define VINTR_VECTOR_SHIFT 32
 
 /* interrupt_state */
 #define INTERRUPT_SHADOW BIT(0)
