@@ -9,7 +9,8 @@ from harness.machine import Machine, guest
 from .table import OPTIONS, row, title
 
 SIZE = 64   # MiB
-HOST = 192
+HOST = 256
+PRESSING = 96 # MiB of each of ...
 IDLE = 20   # s
 PRESS = ["press1", "press2"]  # the second does not fit
 
@@ -40,7 +41,7 @@ def press(m, name):
 def bench_large():
     text = guest("big", "fill.elf", memory=f"{SIZE}M", cmdline="own still", share_group="none", autostart="yes")
     for name in PRESS:
-        text += guest(name, "fill.elf", memory=f"{HOST // 2}M", cmdline="own still", share_group="none", autostart="no")
+        text += guest(name, "fill.elf", memory=f"{PRESSING}M", cmdline="own still", share_group="none", autostart="no")
     title("Pages of 2 MiB, instructions for each")
     with Machine("bench-large", text, memory=HOST, **OPTIONS) as m:
         m.wait_prompt(600)
@@ -52,7 +53,7 @@ def bench_large():
         time.sleep(IDLE)
         idle = (figures(m)[2] - before[2]) / (time.monotonic() - began)
         press(m, PRESS[0])
-        m.poll(lambda: large(m, PRESS[0]), lambda now: now >= HOST // 2 - 2, 600, "large pages")
+        m.poll(lambda: large(m, PRESS[0]), lambda now: now >= PRESSING - 2, 600, "large pages")
         before = figures(m)
         press(m, PRESS[1])  # too fast to get some itself
         again, split, us = step(m, before, lambda now: not now)

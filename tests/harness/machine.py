@@ -21,6 +21,8 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LOGS = os.path.join(ROOT, "build", "logs")
 PROGRAM = os.environ.get("QUIRE_PROGRAM", "build/BOOTX64.EFI")
 PROMPT = r"quire> "
+# The rest of a typed line's echo.  (Not where the log takes the line away, says its own, and shows it again.)
+ECHOED = r"(?:(?!\r\x1b\[K)[^\n])*\n"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[78=>]|\x07|\x00")
 SLOW = float(os.environ.get("QUIRE_SLOW", "1"))
 LEAVE = "\x1d"  # Ctrl-]
@@ -213,7 +215,7 @@ class Machine:
     def monitor(self, command, deadline=30):
         """Types a command at the prompt; returns the lines that it printed."""
         self.send(command + "\r")
-        self.wait_for(re.escape(command[-30:]) + r"[^\n]*\n", deadline)  # a long line's echo is scrolled
+        self.wait_for(re.escape(command[-30:]) + ECHOED, deadline)  # a long line's echo is scrolled
         self.wait_for(r"(?:^|\n|\r|\x1b\[\w)" + PROMPT, deadline)
         self.at_prompt = True
         return lines_of(self.line.before)
@@ -270,7 +272,7 @@ class Machine:
     def attach(self, name):
         """The guest's console; left with Ctrl-]."""
         self.send(f"console {name}\r")
-        self.wait_for(re.escape(f"console {name}") + r"[^\n]*\n")
+        self.wait_for(re.escape(f"console {name}") + ECHOED)
         try:
             yield GuestConsole(self, name)
         finally:
