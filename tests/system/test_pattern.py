@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from harness import fill
+from harness import fill, parse
 from harness.machine import Machine, guest
 
 SIZE = 16           # MiB of each guest
@@ -55,6 +55,8 @@ def test_every_byte_stays(machine):
     all_go_on(machine)
     for name in NAMES:
         assert "GAVE" in fill.output(machine, name)
+        given = parse.facts(machine.ok(f"dommemstat {name}"))["inflated"]
+        assert int(given.removesuffix(" KiB")) >= SIZE * 1024 // 16, given
     assert ksm(machine)["pages_merged"] > 2 * COMMON
     machine.verify_memory()
     fill.end_round(machine, NAMES, free)
