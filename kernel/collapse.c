@@ -68,23 +68,24 @@ static void copy_page(const struct collapse *c, u32 page, u64 leaf)
 	memcpy((u8 *)hpa_pointer(c->block) + page * PAGE_SIZE, hpa_pointer(gmem_leaf_frame(leaf)), PAGE_SIZE);
 }
 
-/* The next pages; false: there is something else now.  m locked. */
+/* The next pages; false: there is something else now.  (What is protected already is flushed then, too: others take a
+ * leaf that is not writable for one that no processor writes by.)  m locked. */
 static bool copy_piece(struct gmem *m, struct collapse *c, u64 *leaves)
 {
 	bool flush = false;
+	u32 end = c->copied + PIECE, i;
 
-	for (u32 i = c->copied; i < c->copied + PIECE; i++) {
-		if (!is_own(m, leaves[i]))
-			return false;
+	for (i = c->copied; i < end && is_own(m, leaves[i]); i++)
 		flush |= protect(m, &leaves[i]);
-	}
 	if (flush)
 		m->shootdown(m);
-	for (u32 i = c->copied; i < c->copied + PIECE; i++) {
+	if (i < end)
+		return false;
+	for (i = c->copied; i < end; i++) {
 		copy_page(c, i, leaves[i]);
 		__atomic_or_fetch(&leaves[i], LEAF_COPIED, __ATOMIC_RELEASE);
 	}
-	c->copied += PIECE;
+	c->copied = end;
 	return true;
 }
 
