@@ -226,7 +226,7 @@ void options_read(struct boot_info *info, struct serial_choice *serial)
 
 	info->options = (struct boot_options){
 		.log_level = LOG_INFO, .x2apic = true, .runtime_services = true, .mitigations = true, .serial_baud = 115200,
-		.overcommit = OVERCOMMIT_FULL,
+		.overcommit = OVERCOMMIT_FULL, .virt_off = VIRT_OPTIONS_OFF,
 	};
 	*serial = (struct serial_choice){ .source = SERIAL_AUTO };
 	config_init(&config, (const char *)info->config.base, info->config.size);

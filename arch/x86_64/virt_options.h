@@ -24,4 +24,7 @@
 
 enum virt_option { VIRT_OPTIONS(VIRT_OPTION_BIT) };
 
+/* Off unless the operator says otherwise. */
+#define VIRT_OPTIONS_OFF ((u64)VIRT_VMX_APICV)
+
 #endif

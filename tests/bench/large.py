@@ -32,6 +32,12 @@ def step(m, before, good):
     return [b - a for a, b in zip(before, figures(m))]
 
 
+def settle(m, name):
+    """What can be made of its memory was made."""
+    m.poll(lambda: (large(m, name), time.sleep(2), large(m, name)), lambda now: now[0] and now[0] == now[2], 600,
+           "large pages to be made")
+
+
 def press(m, name):
     m.ok(f"start {name}")
     fill.begin(m, name)
@@ -53,7 +59,7 @@ def bench_large():
         time.sleep(IDLE)
         idle = (figures(m)[2] - before[2]) / (time.monotonic() - began)
         press(m, PRESS[0])
-        m.poll(lambda: large(m, PRESS[0]), lambda now: now >= PRESSING - 2, 600, "large pages")
+        settle(m, PRESS[0])
         before = figures(m)
         press(m, PRESS[1])  # too fast to get some itself
         again, split, us = step(m, before, lambda now: not now)

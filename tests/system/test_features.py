@@ -6,14 +6,14 @@ import pytest
 from harness.machine import Machine, guest, linux
 
 VMX = ["vmx.vpid", "vmx.ept-ad", "vmx.tpr-shadow", "vmx.msr-bitmap", "vmx.pause-loop", "vmx.invept-single",
-       "vmx.preemption-timer", "vmx.apicv"]
+       "vmx.preemption-timer"]
 SVM = ["svm.nrip-save", "svm.flush-by-asid", "svm.pause-filter"]
 
 
-def without(options, text, cpus=2, **machine):
+def without(options, text, cpus=2, more="", **machine):
     """A machine on which these features are off."""
     name = "without-" + (options[0] if len(options) == 1 else "all")
-    host = "serial = com1\n" + "".join(f"{option} = off\n" for option in options)
+    host = "serial = com1\n" + "".join(f"{option} = off\n" for option in options) + more
     return Machine(name, text, host=host, cpus=cpus, **machine)
 
 
@@ -57,6 +57,11 @@ def test_guests_without_a_feature_of_vmx(option):
 @pytest.mark.on("bochs-vmx", only=True)
 def test_guests_without_all_of_vmx():
     guests_run(VMX, cpus=2)
+
+
+@pytest.mark.on("bochs-vmx", only=True)
+def test_guests_with_apicv():
+    assert "apicv" in guests_run([], cpus=2, more="vmx.apicv = on\n")
 
 
 @pytest.mark.on("bochs-vmx", only=True)
