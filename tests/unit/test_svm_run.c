@@ -88,6 +88,7 @@ static int start(void **state)
 	memset(&page, 0, sizeof(page));
 	memset(&last, 0, sizeof(last));
 	cpu.generation = 1;
+	svm_features.tcg = true;
 	vcpu = (struct virt_vcpu){ .vmcb = &vmcb, .cpu = &cpu };
 	page.rflags = RFLAGS_FIXED | RFLAGS_IF;
 	host_interrupt = stack_faults = as_qemu = exception_faults = false;
@@ -109,6 +110,20 @@ static void test_an_interrupt_is_taken_once(void **state)
 	assert_int_equal(run(), SVM_CPUID);
 	assert_int_equal(taken, 0);
 	assert_int_equal(renewed, 1);
+}
+
+/* The same elsewhere: by EVENTINJ, with a window for the next one behind it. */
+static void test_an_interrupt_by_eventinj(void **state)
+{
+	svm_features.tcg = false;
+	svm_inject(&vcpu, &timer);
+	assert_false(svm_can_interrupt(&vcpu, &page));
+	assert_false(svm_window(&vcpu, &page, WINDOW_ANY, false));
+	assert_int_equal(run(), SVM_VINTR);
+	assert_int_equal(taken, TIMER);
+	assert_false(last.interrupted.valid);
+	assert_int_equal(run(), SVM_CPUID);
+	assert_int_equal(taken, 0);
 }
 
 /* An interrupt of the host that comes first leaves it to the next entry. */
@@ -257,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_an_interrupt_is_taken_once, start),
+		cmocka_unit_test_setup(test_an_interrupt_by_eventinj, start),
 		cmocka_unit_test_setup(test_what_was_not_taken_comes_back, start),
 		cmocka_unit_test_setup(test_a_delivery_that_faults, start),
 		cmocka_unit_test_setup(test_an_exception_s_delivery_that_faults, start),

@@ -8,10 +8,10 @@ static u64 event_word(const struct virt_event *e)
 		(u64)e->error << 32;
 }
 
-/* An external interrupt goes in as a virtual interrupt (§15.21.4), which the processor takes like any other: one of the
- * host that is pending comes first.  (QEMU 7.2 delivers one of EVENTINJ a second time, with IF = 0, if its budget of
- * instructions or a request from outside ends a translation block before the next exception does.) */
-static void inject_interrupt(struct vmcb *b, u8 vector)
+/* As a virtual interrupt (§15.21.4), which the processor takes like any other: one of the host that is pending comes
+ * first.  For QEMU 7.2, which delivers one of EVENTINJ a second time, with IF = 0, if its budget of instructions or a
+ * request from outside ends a translation block before the next exception does. */
+static void inject_virtual(struct vmcb *b, u8 vector)
 {
 	b->vintr = (b->vintr & UINT32_MAX) | VINTR_IRQ | VINTR_IGNORE_TPR | (u64)vector << VINTR_VECTOR_SHIFT;
 	b->intercept &= ~(u32)INTERCEPT_VINTR;
@@ -19,8 +19,8 @@ static void inject_interrupt(struct vmcb *b, u8 vector)
 
 void svm_inject(struct virt_vcpu *v, const struct virt_event *e)
 {
-	if (e->type == INJECT_EXTERNAL) {
-		inject_interrupt(v->vmcb, e->vector);
+	if (e->type == INJECT_EXTERNAL && svm_features.tcg) {
+		inject_virtual(v->vmcb, e->vector);
 		return;
 	}
 	v->vmcb->event_inject = event_word(e);

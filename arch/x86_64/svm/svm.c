@@ -43,6 +43,14 @@ static bool present(void)
 	return cpuid(0x80000000, 0).eax >= 0x8000000a && cpuid(0x80000001, 0).ecx & BIT(2);
 }
 
+/* QEMU's emulation names itself, CPUID 40000000h. */
+static bool is_tcg(void)
+{
+	struct cpuid c = cpuid(1, 0).ecx & BIT(31) ? cpuid(0x40000000, 0) : (struct cpuid){ 0 };
+
+	return c.ebx == 0x54474354 && c.ecx == 0x43544743 && c.edx == 0x47435447; /* "TCGTCGTCGTCG" */
+}
+
 static int probe(u64 off, char *why, size_t why_len, char *features, size_t features_len)
 {
 	struct cpuid svm;
@@ -65,6 +73,7 @@ static int probe(u64 off, char *why, size_t why_len, char *features, size_t feat
 	svm_features.decode_assists = edx & FEATURE_DECODE;
 	svm_features.pause_filter = edx & FEATURE_PAUSE_FILTER;
 	svm_features.pause_threshold = edx & FEATURE_PAUSE_THRESHOLD;
+	svm_features.tcg = is_tcg();
 	svm_features.rdpru = cpuid(0x80000000, 0).eax >= 0x80000008 && cpuid(0x80000008, 0).ebx & BIT(4);
 	fmt_print(features, features_len, "npt %u-asids%s%s%s%s", svm.ebx, edx & FEATURE_NEXT_RIP ? " nrip-save" : "",
 		  edx & FEATURE_DECODE ? " decode-assists" : "", edx & FEATURE_FLUSH_ASID ? " flush-by-asid" : "",

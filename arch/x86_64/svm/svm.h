@@ -25,6 +25,7 @@ struct virt_vcpu {
 struct svm_features { /* CPUID Fn8000_000A */
 	u32 asid_count;
 	bool next_rip, decode_assists, flush_by_asid, pause_filter, pause_threshold, rdpru;
+	bool tcg; /* QEMU's emulation: event.c */
 };
 
 extern struct svm_features svm_features;
