@@ -185,13 +185,13 @@ static void give_vpid(struct virt_vcpu *v)
 	v->vpid_cpu = cpu_self()->index;
 }
 
-/* Translations that come from EPT alone are not the VPID's but the EPT pointer's: they may be left from an
- * earlier stay on this CPU, or from another guest whose root was this frame. */
 void vmx_flush(struct virt_vcpu *v)
 {
 	v->flush = true;
 }
 
+/* Translations that come from EPT alone are not the VPID's but the EPT pointer's: they may be left from an
+ * earlier stay on this CPU, or from another guest whose root was this frame. */
 void vmx_translations(struct virt_vcpu *v)
 {
 	u64 eptp = v->root.v | EPTP_WALK_4 | EPTP_WB | (vmx_features.ept_ad ? EPTP_AD : 0);

@@ -3,8 +3,6 @@
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/lib/error.h"
 
-#define APIC_TPR 0x80
-
 static void write_changed(enum vmcs_field field, u64 *written, u64 value)
 {
 	if (*written == value)

@@ -87,7 +87,7 @@ static void read_control(struct virt_vcpu *v, struct vcpu_state *s)
 	s->cr0 = seen(VMCS_GUEST_CR0, VMCS_CR0_SHADOW, vmx_cr0_mask());
 	s->cr3 = vmcs_read(VMCS_GUEST_CR3);
 	s->cr4 = seen(VMCS_GUEST_CR4, VMCS_CR4_SHADOW, vmx_cr4_mask(v));
-	s->cr8 = v->apic[0x80] >> 4;
+	s->cr8 = v->apic[APIC_TPR] >> 4;
 	s->efer = vmcs_read(VMCS_GUEST_EFER);
 	if (vmx_is_here(v))
 		s->cr2 = cr2_read();
@@ -195,7 +195,7 @@ u64 vmx_get_xcr0(struct virt_vcpu *v)
 void vmx_set_cr8(struct virt_vcpu *v, u8 value)
 {
 	if (!v->lapic)
-		v->apic[0x80] = (u8)(value << 4);
+		v->apic[APIC_TPR] = (u8)(value << 4);
 }
 
 void vmx_set_cr2(struct virt_vcpu *v, u64 value)

@@ -11,6 +11,7 @@
 #include "arch/x86_64/vmx/controls.h"
 #include "arch/x86_64/vmx/vmcs.h"
 
+#define APIC_TPR 0x80 /* in the virtual-APIC page */
 #define VMX_WINDOWS (PRIMARY_INTERRUPT_WINDOW | PRIMARY_NMI_WINDOW)
 
 /* MSRs that VMX does not switch: SYSCALL's and SWAPGS's. */
