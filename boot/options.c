@@ -169,6 +169,7 @@ static int set_memory_reserve(struct target *t, const char *value)
 static bool set_virt_option(struct boot_info *info, struct target *t, const struct config_item *item)
 {
 	static const struct { const char *name; u64 bit; } names[] = { VIRT_OPTIONS(VIRT_OPTION_NAME) };
+	struct virt_options *virt = &t->options->virt;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		bool on = true;
@@ -177,9 +178,9 @@ static bool set_virt_option(struct boot_info *info, struct target *t, const stru
 			continue;
 		if (config_bool(item->value, &on))
 			options_complain(info, item->line, "%s = %.40s: expected on or off", item->key, item->value);
-		t->options->virt_off &= ~names[i].bit;
-		if (!on)
-			t->options->virt_off |= names[i].bit;
+		virt->off &= ~names[i].bit;
+		virt->on &= ~names[i].bit;
+		*(on ? &virt->on : &virt->off) |= names[i].bit;
 		return true;
 	}
 	return false;
@@ -226,7 +227,7 @@ void options_read(struct boot_info *info, struct serial_choice *serial)
 
 	info->options = (struct boot_options){
 		.log_level = LOG_INFO, .x2apic = true, .runtime_services = true, .mitigations = true, .serial_baud = 115200,
-		.overcommit = OVERCOMMIT_FULL, .virt_off = VIRT_OPTIONS_OFF,
+		.overcommit = OVERCOMMIT_FULL,
 	};
 	*serial = (struct serial_choice){ .source = SERIAL_AUTO };
 	config_init(&config, (const char *)info->config.base, info->config.size);

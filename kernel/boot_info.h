@@ -3,6 +3,7 @@
 #ifndef KERNEL_BOOT_INFO_H
 #define KERNEL_BOOT_INFO_H
 
+#include "arch/x86_64/virt_options.h"
 #include "kernel/abi.h"
 #include "kernel/lib/types.h"
 
@@ -54,7 +55,7 @@ struct boot_options { /* the [host] section */
 	bool mitigations;      /* barriers between guests where the processor needs them */
 	u32 panic_reboot_s;    /* 0: halt */
 	u32 serial_baud;       /* 115200 by default */
-	u64 virt_off;          /* enum virt_option: what the back end must do without */
+	struct virt_options virt;
 	u64 memory_reserve;    /* bytes that guests never get, 0: the default */
 	u32 overcommit;        /* enum overcommit */
 	u32 smt;               /* enum host_smt */

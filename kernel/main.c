@@ -113,7 +113,7 @@ static void start_virtualization(const struct boot_info *info)
 	char missing[96], features[128];
 
 	fpu_detect();
-	if (virt_probe(info->options.virt_off, missing, sizeof(missing), features, sizeof(features)))
+	if (virt_probe(&info->options.virt, missing, sizeof(missing), features, sizeof(features)))
 		panic("%s", missing); /* boot/check.c has looked before */
 	if (virt->cpu_enable())
 		panic("%s cannot be enabled", virt->name);

@@ -6,6 +6,7 @@
 #ifndef ARCH_X86_64_VIRT_H
 #define ARCH_X86_64_VIRT_H
 
+#include "arch/x86_64/virt_options.h"
 #include "kernel/abi.h"
 #include "kernel/lib/types.h"
 
@@ -96,9 +97,10 @@ struct virt_ops {
 	const struct table_format *stage2; /* form of the tables whose root run gets */
 
 	bool (*present)(void); /* the processor claims to have it */
-	/* Is it usable, without what is in off (enum virt_option)?  0, or ERR_UNSUPPORTED with one line that says
+	/* Is it usable, with these options?  0, or ERR_UNSUPPORTED with one line that says
 	 * what is missing and where to turn it on.  features gets a list of names. */
-	int (*probe)(u64 off, char *missing, size_t missing_len, char *features, size_t features_len);
+	int (*probe)(const struct virt_options *said, char *missing, size_t missing_len, char *features,
+		     size_t features_len);
 	int (*cpu_enable)(void);
 	void (*cpu_disable)(void);
 	/* Before each entry to ring 3: what SYSCALL and SWAPGS use is the host's again.  NULL: it always is. */
@@ -150,6 +152,7 @@ extern const struct virt_ops svm_ops, vmx_ops;
 extern const struct virt_ops *virt; /* the one that virt_probe found; set once at boot */
 
 /* Finds the back end for this processor and sets virt; as virt_ops' probe. */
-int virt_probe(u64 off, char *missing, size_t missing_len, char *features, size_t features_len) must_check;
+int virt_probe(const struct virt_options *said, char *missing, size_t missing_len, char *features,
+	       size_t features_len) must_check;
 
 #endif

@@ -1,5 +1,6 @@
 /* Optional features of processors that the [host] section can force off, by the key's name: one emulator then
- * stands for many processors, and a processor whose feature is faulty can be used without it. */
+ * stands for many processors, and a processor whose feature is faulty can be used without it.  Of one that is known
+ * to be faulty, it can ask for the feature all the same. */
 #ifndef ARCH_X86_64_VIRT_OPTIONS_H
 #define ARCH_X86_64_VIRT_OPTIONS_H
 
@@ -24,7 +25,9 @@
 
 enum virt_option { VIRT_OPTIONS(VIRT_OPTION_BIT) };
 
-/* Off unless the operator says otherwise. */
-#define VIRT_OPTIONS_OFF ((u64)VIRT_VMX_APICV)
+/* What the operator said, as sets of enum virt_option; the rest is the back end's choice. */
+struct virt_options {
+	u64 off, on;
+};
 
 #endif

@@ -22,8 +22,9 @@ def features(machine):
     return re.search(r"(?:VMX|SVM): (.*)", "\n".join(machine.ok("dmesg"))).group(1).split()
 
 
-def guests_run(options, cpus=1, **machine):
-    """With as many virtual processors: a firmware with one is up much sooner.  Returns what Quire uses there."""
+def guests_run(options, cpus=1, known=(), **machine):
+    """With as many virtual processors: a firmware with one is up much sooner.  Returns what Quire uses there.  known:
+    verdicts that fail in the apic guest by the emulator's own fault."""
     names = ("cpu", "apic")
     cmdline = f"vcpus={cpus} {Machine.default.words}"
     text = "".join(guest(n, n + ".elf", memory="64M", vcpus=cpus, cmdline=cmdline) for n in names)
@@ -35,7 +36,8 @@ def guests_run(options, cpus=1, **machine):
             m.ok(f"start {name}")
             with m.attach(name) as console:
                 passed, failed, fails = console.summary(60)
-            assert not failed, "\n".join(fails)
+            wrong = [line for line in fails if not any(word in line for word in known)]
+            assert not wrong and failed == (len(known) if name == "apic" else 0), "\n".join(fails)
             assert passed > 10
             m.destroy(name)
     return used
@@ -61,7 +63,9 @@ def test_guests_without_all_of_vmx():
 
 @pytest.mark.on("bochs-vmx", only=True)
 def test_guests_with_apicv():
-    assert "apicv" in guests_run([], cpus=2, more="vmx.apicv = on\n")
+    """Bochs delivers one although interrupts are off, when another comes."""
+    early = ("xapic: IPIs wait while interrupts are off", "x2apic: IPIs wait while interrupts are off")
+    assert "apicv" in guests_run([], cpus=2, known=early, more="vmx.apicv = on\n")
 
 
 @pytest.mark.on("bochs-vmx", only=True)

@@ -50,7 +50,7 @@ void fake_vmcs_start(void)
 
 	memset(fake_vmcs, 0, sizeof(fake_vmcs));
 	fake_dr6 = 0;
-	assert(!vmx_controls_choose(&vmx_features, 0, fake_vmx_msr, &missing));
+	assert(!vmx_controls_choose(&vmx_features, &(struct virt_options){ 0 }, fake_vmx_msr, &missing));
 }
 
 bool vmx_is_here(const struct virt_vcpu *v) { return false; }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "arch/x86_64/registers.h"
 #include "arch/x86_64/virt_options.h"
 #include "kernel/lib/error.h"
 #include "tests/unit/fake_vmcs.h"
@@ -184,21 +185,38 @@ static void test_the_way_to_the_apic_follows_its_mode(void **state)
 	assert_ptr_equal(fake_vmcs[VMCS_MSR_BITMAP], vmx_msr_bitmap);
 }
 
-static bool uses_apicv(u64 off)
+static bool uses_apicv(u64 (*read)(u32 msr), struct virt_options said)
 {
 	struct vmx_features f;
 	const char *missing;
 
-	assert_int_equal(vmx_controls_choose(&f, off, fake_vmx_msr, &missing), 0);
+	assert_int_equal(vmx_controls_choose(&f, &said, read, &missing), 0);
 	return f.controls[CONTROL_SECONDARY] & SECONDARY_APICV;
+}
+
+static bool used_without(u64 off)
+{
+	return uses_apicv(fake_vmx_msr, (struct virt_options){ off, VIRT_VMX_APICV & ~off });
+}
+
+static u64 bochs(u32 msr)
+{
+	return msr == MSR_VMX_BASIC ? BIT(55) | 0x2b : fake_vmx_msr(msr);
+}
+
+static void test_a_faulty_one_is_used_on_demand(void **state)
+{
+	assert_false(uses_apicv(bochs, (struct virt_options){ 0 }));
+	assert_true(uses_apicv(bochs, (struct virt_options){ .on = VIRT_VMX_APICV }));
 }
 
 static void test_it_needs_all_of_its_parts(void **state)
 {
-	assert_true(uses_apicv(0));
-	assert_false(uses_apicv(VIRT_VMX_APICV));
-	assert_false(uses_apicv(VIRT_VMX_TPR_SHADOW));
-	assert_false(uses_apicv(VIRT_VMX_MSR_BITMAP));
+	assert_true(uses_apicv(fake_vmx_msr, (struct virt_options){ 0 }));
+	assert_true(used_without(0));
+	assert_false(used_without(VIRT_VMX_APICV));
+	assert_false(used_without(VIRT_VMX_TPR_SHADOW));
+	assert_false(used_without(VIRT_VMX_MSR_BITMAP));
 }
 
 int main(void)
@@ -210,6 +228,7 @@ int main(void)
 		VMCS_TEST(test_only_ends_of_level_triggered_vectors_exit, setup),
 		VMCS_TEST(test_the_way_to_the_apic_follows_its_mode, setup),
 		cmocka_unit_test(test_it_needs_all_of_its_parts),
+		cmocka_unit_test(test_a_faulty_one_is_used_on_demand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -299,7 +299,7 @@ static const char *choose_without(u32 msr, u64 bits)
 
 	removed_from = msr;
 	removed_bits = bits;
-	return vmx_controls_choose(&f, 0, poorer, &missing) ? missing : NULL;
+	return vmx_controls_choose(&f, &(struct virt_options){ 0 }, poorer, &missing) ? missing : NULL;
 }
 
 static void test_controls_follow_capabilities(void **state)
@@ -332,7 +332,7 @@ static void test_options_force_features_off(void **state)
 	const char *missing;
 	char text[128];
 
-	assert_int_equal(vmx_controls_choose(&f, ~0ull, fake_vmx_msr, &missing), 0);
+	assert_int_equal(vmx_controls_choose(&f, &(struct virt_options){ .off = ~0ull }, fake_vmx_msr, &missing), 0);
 	assert_int_equal(f.controls[CONTROL_PRIMARY] & (PRIMARY_TPR_SHADOW | PRIMARY_MSR_BITMAP), 0);
 	assert_int_equal(f.controls[CONTROL_PRIMARY] & (PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE),
 			 PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE);

@@ -6,7 +6,6 @@
 #include "arch/x86_64/svm/percpu.h"
 #include "arch/x86_64/table_format.h"
 #include "arch/x86_64/virt_memory.h"
-#include "arch/x86_64/virt_options.h"
 #include "kernel/lib/fmt.h"
 #include "kernel/lib/string.h"
 
@@ -51,7 +50,7 @@ static bool is_tcg(void)
 	return c.ebx == 0x54474354 && c.ecx == 0x43544743 && c.edx == 0x47435447; /* "TCGTCGTCGTCG" */
 }
 
-static int probe(u64 off, char *why, size_t why_len, char *features, size_t features_len)
+static int probe(const struct virt_options *said, char *why, size_t why_len, char *features, size_t features_len)
 {
 	struct cpuid svm;
 	u32 edx;
@@ -61,10 +60,10 @@ static int probe(u64 off, char *why, size_t why_len, char *features, size_t feat
 	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
 		return missing(why, why_len, "SVM is locked off: enable \"SVM Mode\" in the firmware's setup");
 	svm = cpuid(0x8000000a, 0);
-	edx = svm.edx & ~(off & VIRT_SVM_NRIP_SAVE ? FEATURE_NEXT_RIP : 0u) &
-		~(off & VIRT_SVM_FLUSH_BY_ASID ? FEATURE_FLUSH_ASID : 0u) &
-		~(off & VIRT_SVM_DECODE_ASSISTS ? FEATURE_DECODE : 0u) &
-		~(off & VIRT_SVM_PAUSE_FILTER ? FEATURE_PAUSE_FILTER : 0u);
+	edx = svm.edx & ~(said->off & VIRT_SVM_NRIP_SAVE ? FEATURE_NEXT_RIP : 0u) &
+		~(said->off & VIRT_SVM_FLUSH_BY_ASID ? FEATURE_FLUSH_ASID : 0u) &
+		~(said->off & VIRT_SVM_DECODE_ASSISTS ? FEATURE_DECODE : 0u) &
+		~(said->off & VIRT_SVM_PAUSE_FILTER ? FEATURE_PAUSE_FILTER : 0u);
 	if (!(edx & FEATURE_NPT))
 		return missing(why, why_len, "the processor has no nested paging (NPT)");
 	svm_features.asid_count = svm.ebx;

@@ -2,7 +2,6 @@
 #include "arch/x86_64/vmx/controls.h"
 
 #include "arch/x86_64/registers.h"
-#include "arch/x86_64/virt_options.h"
 #include "kernel/lib/error.h"
 #include "kernel/lib/fmt.h"
 #include "kernel/lib/string.h"
@@ -99,14 +98,23 @@ static void read_capabilities(u64 *capability, u64 (*read)(u32 msr))
 		capability[CONTROL_SECONDARY] = read(MSR_VMX_SECONDARY);
 }
 
-int vmx_controls_choose(struct vmx_features *f, u64 off, u64 (*read)(u32 msr), const char **missing)
+/* Bochs 2.7 delivers a virtual interrupt that waits for RFLAGS.IF when a physical one comes: a guest's lock is taken
+ * by its interrupt handler once more, for ever. */
+static u64 options_off(const struct vmx_features *f, const struct virt_options *said)
 {
-	u64 capability[CONTROL_COUNT];
+	return said->off | (f->revision == REVISION_BOCHS ? VIRT_VMX_APICV & ~said->on : 0);
+}
+
+int vmx_controls_choose(struct vmx_features *f, const struct virt_options *said, u64 (*read)(u32 msr),
+			const char **missing)
+{
+	u64 capability[CONTROL_COUNT], off;
 
 	memset(f, 0, sizeof(*f));
 	read_capabilities(capability, read);
 	f->revision = (u32)read(MSR_VMX_BASIC) & BASIC_REVISION;
 	f->stale_vectoring = f->revision == REVISION_BOCHS;
+	off = options_off(f, said);
 	f->preemption_shift = read(MSR_VMX_MISC) & MISC_PREEMPTION_SHIFT;
 	f->cr0_fixed0 = read(MSR_VMX_CR0_FIXED0);
 	f->cr0_fixed1 = read(MSR_VMX_CR0_FIXED1);

@@ -3,6 +3,7 @@
 #ifndef ARCH_X86_64_VMX_CONTROLS_H
 #define ARCH_X86_64_VMX_CONTROLS_H
 
+#include "arch/x86_64/virt_options.h"
 #include "kernel/lib/types.h"
 
 /* Pin-based controls, SDM 3C §25.6.1 */
@@ -74,7 +75,8 @@ extern struct vmx_features vmx_features;
 
 /* Fills *f from the capability MSRs, without what is in off (enum virt_option).  0, or ERR_UNSUPPORTED
  * with the missing control's name in *missing.  read: rdmsr, or a test's. */
-int vmx_controls_choose(struct vmx_features *f, u64 off, u64 (*read)(u32 msr), const char **missing) must_check;
+int vmx_controls_choose(struct vmx_features *f, const struct virt_options *said, u64 (*read)(u32 msr),
+			const char **missing) must_check;
 
 /* Names of the optional controls that are used, each with a blank before it. */
 void vmx_controls_describe(const struct vmx_features *f, char *to, size_t len);

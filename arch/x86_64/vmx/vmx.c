@@ -20,7 +20,7 @@ static bool present(void)
 	return cpuid(0, 0).ebx == 0x756e6547 && cpuid(1, 0).ecx & BIT(5); /* "Genu" */
 }
 
-static int probe(u64 off, char *why, size_t why_len, char *features, size_t features_len)
+static int probe(const struct virt_options *said, char *why, size_t why_len, char *features, size_t features_len)
 {
 	u64 control = rdmsr(MSR_FEATURE_CONTROL);
 	const char *missing;
@@ -30,7 +30,7 @@ static int probe(u64 off, char *why, size_t why_len, char *features, size_t feat
 			 "firmware's setup");
 		return ERR_UNSUPPORTED;
 	}
-	if (vmx_controls_choose(&vmx_features, off, rdmsr, &missing)) {
+	if (vmx_controls_choose(&vmx_features, said, rdmsr, &missing)) {
 		fmt_print(why, why_len, "the processor's VMX lacks %s", missing);
 		return ERR_UNSUPPORTED;
 	}

@@ -13,6 +13,7 @@ extern volatile u32 order_count;
 
 void vectors_install(void); /* handlers that count, and EOI by the local APIC */
 void vectors_clear(void);
+void send_self(u32 vector); /* local.c: an IPI to this processor */
 
 void test_local(const char *mode);      /* local.c: registers, self IPI, priorities, NMI */
 void test_moved(void);                  /* local.c: its registers elsewhere */

@@ -10,7 +10,7 @@ static void on_nmi(struct frame *frame)
 	nmi_count++;
 }
 
-static void self(u32 vector)
+void send_self(u32 vector)
 {
 	if (x2apic)
 		wrmsr(0x83f, vector);
@@ -34,12 +34,12 @@ static void test_self(const char *mode)
 {
 	vectors_clear();
 	for (u32 i = 0; i < 100; i++) {
-		self(VECTOR(1));
+		send_self(VECTOR(1));
 		open_window();
 	}
 	check_equal(counts[1], 100, named(mode, "100 self IPIs"));
 	vectors_clear();
-	self(VECTOR(2));
+	send_self(VECTOR(2));
 	check(pending(VECTOR(2)), named(mode, "IRR shows a pending vector"));
 	check_equal(counts[2], 0, named(mode, "nothing comes with interrupts off"));
 	open_window();
@@ -51,13 +51,13 @@ static void test_self(const char *mode)
 static void test_priority(const char *mode)
 {
 	vectors_clear();
-	self(0x41);
-	self(0x4f);
+	send_self(0x41);
+	send_self(0x4f);
 	open_window();
 	check(order[0] == 15 && order[1] == 1, named(mode, "the higher vector comes first"));
 	vectors_clear();
 	lapic_write(APIC_TPR, 0x40);
-	self(VECTOR(3));
+	send_self(VECTOR(3));
 	open_window();
 	check_equal(counts[3], 0, named(mode, "TPR holds its class back"));
 	check_equal(lapic_read(APIC_PPR) & 0xf0, 0x40, named(mode, "PPR"));
@@ -65,7 +65,7 @@ static void test_priority(const char *mode)
 	open_window();
 	check_equal(counts[3], 1, named(mode, "a lower TPR lets it through"));
 	WRITE_REG(cr8, 5);
-	self(VECTOR(4));
+	send_self(VECTOR(4));
 	open_window();
 	check_equal(counts[4], 0, named(mode, "CR8 holds it back"));
 	interrupts_on();
