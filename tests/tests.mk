@@ -59,7 +59,7 @@ check test test-long: setup $(LZ4)
 	@$(PYTHON) tests/run.py $@
 bench: setup all guests
 	@PYTHONPATH=tests $(PYTHON) -m bench $(PARTS)
-# The same beside Linux's KVM, some 20 minutes.  PARTS="exits debian": only these, and docs/bench.md stays.
+# The same beside Linux's KVM, some 45 minutes.  PARTS="exits debian": only these, and docs/bench.md stays.
 bench-peers: setup all guests $(B)/peer.cpio
 	@PYTHONPATH=tests $(PYTHON) -m bench.peers $(PARTS)
 $(B)/peer.cpio: $(wildcard tests/bench/peer/*) $(B)/guests/bench.elf $(DEBIAN)

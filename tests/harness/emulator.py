@@ -58,6 +58,7 @@ class QemuSvm:
         if icount:
             self.arguments += ["-icount", "shift=0,sleep=off"]
         self.arguments += extra
+        self.prepare = prepare_child if cpus > 1 else die_with_parent
         self.uart = uart
         self.log = log
         self.process = None
@@ -73,7 +74,7 @@ class QemuSvm:
             "-chardev", f"socket,id=control,fd={fds[1]}", "-mon", "chardev=control,mode=control"]
         with open(self.log, "wb") as errors:
             self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
-                                            pass_fds=fds, preexec_fn=prepare_child)
+                                            pass_fds=fds, preexec_fn=self.prepare)
         their_serial.close()
         their_control.close()
         control.settimeout(30)
