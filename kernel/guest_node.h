@@ -11,8 +11,8 @@ struct node_state {
 	u64 free;    /* frames */
 };
 
-/* Where a guest of so many frames and vCPUs should be: with CPUs, its memory free, and the fewest vCPUs for each CPU;
- * if no node has so much memory, where there is most.  0 if no node has CPUs. */
+/* Where a guest of so many frames and vCPUs (all that it can have) should be: with CPUs, its memory free, and the
+ * fewest vCPUs for each CPU; if no node has so much memory, where there is most.  0 if no node has CPUs. */
 u32 guest_node_choose(const struct node_state nodes[FRAME_NODES], u64 frames, u32 vcpus);
 
 /* The same as the host is now.  The monitor's calls only. */

@@ -71,13 +71,18 @@ static void unbuild(struct guest *g)
 		;
 }
 
+static u32 vcpus_possible(const struct guest_params *p)
+{
+	return MAX(p->vcpu_count, p->vcpu_max);
+}
+
 /* What a start must build, all or nothing. */
 static int build(struct guest *g, const struct guest_params *params, struct process **process)
 {
 	int error = gmem_init(&g->gmem, virt->stage2, params->memory, &g->account, g->node, vcpu_shootdown);
 
 	if (!error)
-		error = make_vcpus(g, MAX(params->vcpu_count, params->vcpu_max));
+		error = make_vcpus(g, vcpus_possible(params));
 	if (!error) {
 		*process = make_process(g);
 		error = *process ? 0 : ERR_NOMEM;
@@ -138,7 +143,7 @@ int guest_start(struct guest *g, const struct guest_params *params, struct admis
 	memset(&g->stats, 0, sizeof(g->stats));
 	memset(&g->working_set, 0, sizeof(g->working_set));
 	memset(&g->account, 0, sizeof(g->account));
-	g->node = guest_node(params->memory / PAGE_SIZE, params->vcpu_count);
+	g->node = guest_node(params->memory / PAGE_SIZE, vcpus_possible(params));
 	error = build(g, params, &p);
 	if (error)
 		return error;
