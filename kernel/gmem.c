@@ -294,13 +294,16 @@ const u8 *gmem_peek(struct gmem *m, u64 gpa)
 	return entry & m->format->present ? byte_of(gmem_leaf_frame_of(entry, level, gpa), gpa) : NULL;
 }
 
-/* What the bytes at gpa are for a reader, present or not; NULL outside of memory.  m locked. */
+/* What the bytes at gpa are for a reader, present or not; NULL outside of memory, as the local APIC's page is.  m
+ * locked. */
 static const u8 *view(struct gmem *m, u64 gpa)
 {
 	u32 level;
 	u64 entry = *table_find(m->format, m->root, gpa, &level);
 	const struct gmem_region *r;
 
+	if (gmem_leaf_is_apic(m, entry))
+		return NULL;
 	if (entry & m->format->present)
 		return byte_of(gmem_leaf_frame_of(entry, level, gpa), gpa);
 	r = gmem_region_find(m, gpa);

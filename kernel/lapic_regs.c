@@ -170,7 +170,7 @@ void lapic_written(struct vcpu *v, u32 offset)
 	else if (reg == REG_SELF_IPI)
 		self_ipi(v, (u8)value); /* x2APIC's only one; the processor did it, but for a vector that is none */
 	else
-		lapic_write(v, offset, value);
+		lapic_write(v, reg * 16, value); /* the page has the whole of a register that was written in part */
 }
 
 /* ---- x2APIC ---- */

@@ -184,6 +184,11 @@ static void take_intack(struct vcpu *v)
 		v->event = (struct virt_event){ .valid = true, .type = INJECT_EXTERNAL, .vector = (u8)vector };
 }
 
+static bool pic_waits(struct vcpu *v)
+{
+	return v->extint && lapic_wants_extint(v);
+}
+
 /* Does anything end HLT?  (An interrupt does so only with IF set: APM 3, HLT.) */
 static bool wakes_halt(struct vcpu *v)
 {
@@ -191,7 +196,7 @@ static bool wakes_halt(struct vcpu *v)
 		return true;
 	if (!(v->page->rflags & RFLAGS_IF))
 		return false;
-	return lapic_pending(v) >= 0 || (v->extint && lapic_wants_extint(v));
+	return lapic_pending(v) >= 0 || pic_waits(v);
 }
 
 /* The guest is left soon, since nothing will tell when what waits can be delivered. */
@@ -240,7 +245,7 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 	if (v->event.valid) {
 		inject(v, &v->event);
 		v->event.valid = false;
-		if (lapic_to_inject(v) >= 0)
+		if (lapic_to_inject(v) >= 0 || v->nmi_pending || pic_waits(v))
 			leave_soon(host_cpu());
 		return ENTER;
 	}
@@ -249,6 +254,8 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 		if (virt->can_nmi(v->hw, v->page)) {
 			inject(v, &(struct virt_event){ .valid = true, .type = INJECT_NMI, .vector = 2 });
 			v->nmi_pending = false;
+			if (vector >= 0 || pic_waits(v))
+				leave_soon(host_cpu());
 			return ENTER;
 		}
 		nmi_waits = true;
@@ -263,7 +270,7 @@ static enum step deliver(struct thread *t, struct vcpu *v)
 			vector = lapic_to_inject(v); /* one more behind it wants a window */
 		}
 		interrupt_waits = vector >= 0 ? WINDOW_ANY : WINDOW_NONE;
-	} else if (v->extint && lapic_wants_extint(v)) {
+	} else if (pic_waits(v)) {
 		if (virt->can_interrupt(v->hw, v->page)) {
 			v->page->exit.kind = EXIT_INTACK;
 			v->page->intack = -1;

@@ -46,6 +46,8 @@ static u64 leaf(void)
 
 static void test_it_is_mapped_once_and_counts_nowhere(void **state)
 {
+	u8 byte;
+
 	begin();
 	assert_int_equal(gmem_fault(m, APIC, false), ERR_FAULT);
 	assert_int_equal(gmem_apic_map(m, APIC, frame), 0);
@@ -53,6 +55,7 @@ static void test_it_is_mapped_once_and_counts_nowhere(void **state)
 	assert_int_equal(gmem_apic_map(m, APIC, frame), ERR_FAULT); /* what faults there all the same is emulated */
 	assert_int_equal(m->private_pages + m->shared_pages, 0);
 	assert_int_equal(gmem_write(m, APIC, "x", 1), ERR_FAULT);
+	assert_int_equal(gmem_read(m, APIC, &byte, 1), ERR_FAULT); /* it is a device to whoever emulates */
 	assert_int_equal(gmem_discard(m, APIC, PAGE_SIZE), ERR_FAULT);
 	end();
 }

@@ -22,6 +22,16 @@ static void store(u32 reg, u32 value)
 	lapic_written(V(0), OFFSET(reg));
 }
 
+static void test_a_register_written_in_part_counts_whole(void **state)
+{
+	start_live(1, false);
+	store(REG_SVR, SVR_ENABLE | 0xff);
+	assert_true(V(0)->lapic.identity & LAPIC_SOFTWARE);
+	reg_set(V(0), REG_SVR, 0xff);
+	lapic_written(V(0), OFFSET(REG_SVR) + 1);
+	assert_false(V(0)->lapic.identity & LAPIC_SOFTWARE);
+}
+
 static void test_nothing_is_injected(void **state)
 {
 	start_live(1, true);
@@ -122,6 +132,7 @@ static void test_a_self_ipi_without_a_vector(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_a_register_written_in_part_counts_whole, lapic_setup),
 		cmocka_unit_test_setup(test_nothing_is_injected, lapic_setup),
 		cmocka_unit_test_setup(test_triggers_and_modes_are_told, lapic_setup),
 		cmocka_unit_test_setup(test_what_the_processor_ended_is_told_once, lapic_setup),
