@@ -1,8 +1,9 @@
-/* What a write to a page costs that is not the guest's own yet, by what it was: the mean of PAGES writes, each to
- * another page.  The host merges between two steps, and tells that it has by something typed. */
+/* What a write to a page costs that is not the guest's own yet, by what it was: the mean of BATCH writes, each to
+ * another page, the cheapest of some.  The host merges between two steps, and tells that it has by something typed. */
 #include "tests/guests/bench/bench.h"
 
 #define PAGES 256u
+#define BATCH 32u /* pages */
 #define PAGE 4096u
 #define FIRST (16u << 20) /* above this image */
 
@@ -11,12 +12,12 @@ static u8 *page_of(u32 i)
 	return (u8 *)(u64)(FIRST + i * PAGE);
 }
 
-/* Writes to every step-th page from the first-th on. */
-static void measure(const char *name, u32 first, u32 step)
+/* Cycles for a write to each of the BATCH pages, step pages apart, from the first-th on. */
+static u64 write_batch(u32 first, u32 step)
 {
 	u64 total = 0, begin, empty;
 
-	for (u32 i = 0; i < PAGES; i++) {
+	for (u32 i = 0; i < BATCH; i++) {
 		volatile u64 *word = (volatile u64 *)page_of(first + i * step);
 
 		begin = now();
@@ -26,7 +27,20 @@ static void measure(const char *name, u32 first, u32 step)
 		*word = i;
 		total += now() - begin - empty;
 	}
-	print("BENCH %s %u\n", name, total / PAGES);
+	return total / BATCH;
+}
+
+/* Writes to PAGES pages; the cheapest batch counts, so that another's work that falls into one does not. */
+static void measure(const char *name, u32 first, u32 step)
+{
+	u64 best = ~0ull;
+
+	for (u32 i = 0; i < PAGES; i += BATCH) {
+		u64 mean = write_batch(first + i * step, step);
+
+		best = mean < best ? mean : best;
+	}
+	print("BENCH %s %u\n", name, best);
 }
 
 static void wait_key(const char *what)
