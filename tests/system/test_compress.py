@@ -49,7 +49,7 @@ def check_figures(machine):
     first, last = stat(machine, NAMES[0]), stat(machine, NAMES[-2])
     assert not first["compressed"] and not first["compressions"], "its memory is kept for it in any case"
     assert last["compressed"] > last["compressed_in"] > 0
-    assert last["rss"] < SIZE * MIB / 2
+    assert last["rss"] < SIZE * MIB * 0.6  # what is hot at the moment stays
 
 
 @pytest.mark.deadline(600)
