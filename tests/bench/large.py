@@ -6,6 +6,7 @@ import time
 from harness import fill
 from harness.machine import Machine, guest
 
+from .sched import over
 from .table import OPTIONS, row, title
 
 SIZE = 64   # MiB
@@ -24,11 +25,6 @@ def figures(m):
 def large(m, name):
     """MiB."""
     return int(re.search(r"^large\s+(\d+) KiB", "\n".join(m.ok(f"dommemstat {name}")), re.M).group(1)) >> 10
-
-
-def clock(m):
-    """Seconds of emulated time."""
-    return int(next(line for line in m.ok("domstats big") if line.startswith("clock="))[6:]) / 1e9
 
 
 def step(m, before, good):
@@ -60,9 +56,9 @@ def bench_large():
         fill.begin(m, "big")
         made, _, us = step(m, before, lambda now: now >= SIZE - 2)
         row("made with a copy, three looks included", round(us * 1000 / made), None)
-        before, began = figures(m), clock(m)
-        m.poll(lambda: clock(m), lambda now: now > began + IDLE, 60, "idle seconds")
-        idle = (figures(m)[2] - before[2]) / (clock(m) - began)
+        before = figures(m)
+        passed = over(m, ["big"], IDLE)["big"]["clock"] / 1e9
+        idle = (figures(m)[2] - before[2]) / passed
         press(m, PRESS[0])
         settle(m, PRESS[0])
         before = figures(m)
