@@ -73,8 +73,8 @@ struct vmx_features {
 
 extern struct vmx_features vmx_features;
 
-/* Fills *f from the capability MSRs, without what is in off (enum virt_option).  0, or ERR_UNSUPPORTED
- * with the missing control's name in *missing.  read: rdmsr, or a test's. */
+/* Fills *f from the capability MSRs and what the operator said of them.  0, or ERR_UNSUPPORTED with the missing
+ * control's name in *missing.  read: rdmsr, or a test's. */
 int vmx_controls_choose(struct vmx_features *f, const struct virt_options *said, u64 (*read)(u32 msr),
 			const char **missing) must_check;
 
