@@ -1,5 +1,6 @@
 """How many Debian guests a host holds.  (Nothing here is measured in time, so it is not emulated time.)"""
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import optimum
 from harness.machine import Machine, linux
@@ -72,38 +73,45 @@ def fill_host(m, names, merging):
     return names, "there are no more guests to start"
 
 
-def compressed(m):
-    cells = m.freecell()
-    row("of their memory compressed, MiB", round(cells["compressed pages of guests"] / (1 << 20), 1), None)
-    row("what that takes, MiB", round(cells["take"] / (1 << 20), 1), None)
-
-
-def fit(m, names, room):
-    """How many would fit by what these share and what each has for itself, while nothing is compressed."""
+def expected(m, names, room):
+    """(frames shared by all, unique in each, how many would fit by that) while nothing is compressed."""
     fill_host(m, names, True)
     settle(m)
     shared, unique = split(m, names)
-    row("shared by all, MiB", round(shared * optimum.PAGE / (1 << 20), 1), None)
-    row("unique in each, MiB", round(unique * optimum.PAGE / (1 << 20), 1), None)
-    row("fit by that, uncompressed", round((room / optimum.PAGE - shared) / unique, 1), None)
-    return (room / optimum.PAGE - shared) / unique
+    return shared, unique, (room / optimum.PAGE - shared) / unique
+
+
+def density(merging):
+    """(what was expected, guests there, what kept the next one out, freecell)"""
+    names = [f"d{n}" for n in range(1, GUESTS + 1)]
+    text = "".join(linux(name, autostart="no") for name in names)
+    with Machine(f"bench-density-{'on' if merging else 'off'}", text, memory=HOST, cpus=1) as m:
+        m.wait_prompt(600)
+        m.ok("ksm set interval 500" if merging else "ksm stop")
+        cells = m.freecell()
+        first = names[:SAMPLE] if merging else []
+        # guests map the files' pages: they count as shared
+        there = expected(m, first, cells["free"] + cells["files"]) if merging else None
+        more, reason = fill_host(m, names[len(first):], merging)
+        answers(m, first + more)
+        return there, len(first + more), reason, m.freecell()
+
+
+def mib(size):
+    return round(size / (1 << 20), 1)
 
 
 def bench_density():
-    names = [f"d{n}" for n in range(1, GUESTS + 1)]
-    text = "".join(linux(name, autostart="no") for name in names)
+    """Merging and not, side by side: nothing here is measured in time."""
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(density, (True, False)))
+    (shared, unique, fit), *_ = both[0]
     title(f"Density, Debian guests of 128 MiB in {HOST} MiB")
-    for merging in (True, False):
-        with Machine(f"bench-density-{'on' if merging else 'off'}", text, memory=HOST) as m:
-            m.wait_prompt(600)
-            m.ok("ksm set interval 500" if merging else "ksm stop")
-            cells = m.freecell()
-            room = cells["free"] + cells["files"]  # guests map the files' pages: they count as shared
-            goal = round(0.95 * fit(m, names[:SAMPLE], room), 1) if merging else None
-            first = names[:SAMPLE] if merging else []
-            there, reason = fill_host(m, names[len(first):], merging)
-            answers(m, first + there)
-            row(f"at their shells and answering, merging {'on' if merging else 'off'}", len(first + there), goal,
-                least=True)
-            print(f"    the next one: {reason}")
-            compressed(m)
+    row("shared by all, MiB", mib(shared * optimum.PAGE), None)
+    row("unique in each, MiB", mib(unique * optimum.PAGE), None)
+    row("fit by that, uncompressed", round(fit, 1), None)
+    for merging, goal, (_, guests, reason, cells) in zip(("on", "off"), (round(0.95 * fit, 1), None), both):
+        row(f"at their shells and answering, merging {merging}", guests, goal, least=True)
+        print(f"    the next one: {reason}")
+        row("  of their memory compressed, MiB", mib(cells["compressed pages of guests"]), None)
+        row("  what that takes, MiB", mib(cells["take"]), None)

@@ -24,7 +24,7 @@ from harness.machine import LOGS, ROOT, SLOW, Failure, Machine, clean, linux
 
 from .debian import seconds, two_debians
 from .merging import ksm, passes, write_figures
-from .density import GUESTS, answers, fill_host
+from .density import density as quire_density
 from .exits import EXITS, exit_figures
 from .report import Report, Row
 from .sched import over
@@ -158,24 +158,12 @@ def debian(quire, peer):
     peer.update(numbers(Peer("memory").run(), "MEMORY"))
 
 
-def quire_density():
-    """How many there were, and what kept the next one out."""
-    names = [f"g{n}" for n in range(GUESTS)]
-    text = "".join(linux(name, autostart="no") for name in names)
-    with Machine("bench-density", text, memory=MEMORY, cpus=1) as m:
-        m.wait_prompt(600)
-        m.ok("ksm set interval 500")
-        there, reason = fill_host(m, names, True)
-        answers(m, there)
-        return len(there), reason
-
-
 def density(quire, peer):
     """Side by side, since nothing here is measured in time."""
     say("density: Quire and KVM")
     with ThreadPoolExecutor() as pool:
-        ours, theirs = pool.submit(quire_density), pool.submit(Peer("density", icount=False).try_once, 1800)
-    quire["density"], reason = ours.result()
+        ours, theirs = pool.submit(quire_density, True), pool.submit(Peer("density", icount=False).try_once, 1800)
+    _, quire["density"], reason, _ = ours.result()
     say(f"Quire, the next one: {reason}")
     peer["density"] = numbers(theirs.result(), "DENSITY").get("guests")
 
