@@ -18,6 +18,7 @@
 #define CPU_PERCENT 5
 #define LOOK_NS 1000000000ull /* from the end of one look at a guest to the next, at least, ... */
 #define LOOKS_MAX 4           /* ... and at most, in LOOK_NS */
+#define LIMIT_NS 100000000ull /* the same for a guest that waits at its memory-max */
 #define IDLE_NS 100000000ull  /* until it is looked again whether there is something to do */
 
 static struct thread *compressor;
@@ -35,8 +36,10 @@ bool compress_leave(const struct gmem *m)
 
 struct choice {
 	u64 now;
+	bool pressed; /* memory is short, not only for guests at their limit */
 	const struct guest *first; /* the highest claim of all */
 	struct guest *best;
+	bool limited; /* the best is one of those */
 	struct gmem_compress_how how;
 };
 
@@ -53,8 +56,21 @@ static void find_first(struct guest *g, void *argument)
 		c->first = g;
 }
 
-static bool goes_first(const struct guest *a, const struct guest *b)
+/* It waits, for its own memory-max: nobody but itself can make room for it. */
+static bool at_limit(struct guest *g)
 {
+	return __atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_MEMORY && ledger_at_limit(&g->account);
+}
+
+static bool may_give(const struct choice *c, struct guest *g)
+{
+	return takes_part(g) && ((c->pressed && g != c->first) || at_limit(g));
+}
+
+static bool goes_first(struct guest *a, struct guest *b)
+{
+	if (at_limit(a) != at_limit(b))
+		return at_limit(a);
 	if (a->state != b->state)
 		return a->state == GUEST_PAUSED;
 	return ledger_goes_before(&b->account, &a->account);
@@ -64,7 +80,7 @@ static void find_best(struct guest *g, void *argument)
 {
 	struct choice *c = argument;
 
-	if (takes_part(g) && g != c->first && (g->gmem.compress_at || c->now >= g->gmem.compress_due) &&
+	if (may_give(c, g) && (g->gmem.compress_at || c->now >= g->gmem.compress_due) &&
 	    (!c->best || goes_first(g, c->best)))
 		c->best = g;
 }
@@ -77,27 +93,32 @@ static void choose(struct guest *g, void *argument)
 	if (g != c->best)
 		return;
 	spin_lock(&g->lock);
-	if (takes_part(g)) {
+	if (may_give(c, g)) {
 		__atomic_store_n(&at, &g->gmem, __ATOMIC_SEQ_CST);
+		c->limited = at_limit(g);
 		c->how.at_rest = g->state == GUEST_PAUSED || (!g->gmem.format->accessed && g->hold & HOLD_MEMORY);
+		if (c->limited)
+			c->how.look = c->how.known_only = false; /* it waits: what it used last is found by a second look */
 	}
 	spin_unlock(&g->lock);
 }
 
 /* A look has ended.  The more of its compressed pages the guest had back since the last one, the longer it is left
  * alone: it comes round to its pages, only more seldom than it was looked at. */
-static void end_look(struct gmem *m)
+static void end_look(struct gmem *m, bool limited)
 {
 	u64 back = m->decompressions - m->compress_back, there = m->store.objects + 1;
+	u64 looks = MIN(1 + back * LOOKS_MAX / there, LOOKS_MAX);
 
 	m->compress_back += back;
-	m->compress_due = rdtsc() + clock_cycles(LOOK_NS * MIN(1 + back * LOOKS_MAX / there, LOOKS_MAX));
+	m->compress_due = rdtsc() + clock_cycles(limited ? LIMIT_NS : LOOK_NS * looks);
 }
 
 /* A step; false: there is nothing to do now. */
 static bool work(enum memory_level level)
 {
-	struct choice c = { .now = rdtsc(), .how = { .look = level < MEMORY_HARD, .known_only = merge_is_running() } };
+	struct choice c = { .now = rdtsc(), .pressed = level != MEMORY_HIGH,
+			    .how = { .look = level < MEMORY_HARD, .known_only = merge_is_running() } };
 	struct gmem *m;
 
 	guest_each(find_first, &c);
@@ -108,7 +129,7 @@ static bool work(enum memory_level level)
 	if (!m)
 		return false;
 	if (gmem_compress(m, c.how))
-		end_look(m);
+		end_look(m, c.limited);
 	__atomic_store_n(&at, NULL, __ATOMIC_SEQ_CST);
 	return true;
 }
@@ -144,11 +165,11 @@ static enum step compressor_step(struct thread *t)
 	bool worked;
 
 	tell(level);
-	if (level == MEMORY_HIGH)
-		return STEP_BLOCK;
 	if (now < pause_until)
 		return sleep_until(t, pause_until);
 	worked = work(level);
+	if (!worked && level == MEMORY_HIGH)
+		return STEP_BLOCK;
 	cost = rdtsc() - now;
 	cycles += cost;
 	if (!worked)

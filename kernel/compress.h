@@ -1,9 +1,12 @@
-/* When cold pages of guests are compressed: a kernel thread that works while memory is short.
+/* When cold pages of guests are compressed: a kernel thread that works while memory is short, or a guest's own limit.
  *
  * At pressure `soft` it only looks: it makes pages unaccessed, so that it is known later which are cold.  From `hard`
  * on it compresses those that were not accessed between two looks, 1 to 4 s apart; of a guest that the operator paused,
  * all.  Guests that are paused come first, then those with the lowest claim.  The guest with the highest claim is left
- * alone: what it has is kept for it in any case, so nobody could be given what its pages would leave (ledger.h). */
+ * alone: what it has is kept for it in any case, so nobody could be given what its pages would leave (ledger.h).
+ *
+ * A guest that waits because it has all of its memory-max makes room for itself, whoever it is and at any level: its
+ * pages are compressed until the ledger says that it may go on. */
 #ifndef KERNEL_COMPRESS_H
 #define KERNEL_COMPRESS_H
 
@@ -14,7 +17,7 @@ struct gmem;
 /* Makes the thread. */
 int compress_start(void) must_check;
 
-/* The level of pressure has changed. */
+/* The level of pressure has changed, or a guest waits at its limit. */
 void compress_wake(void);
 
 /* A guest, which is not RUNNING or PAUSED any more, is to be taken apart: false means that its memory is being

@@ -7,6 +7,8 @@
 #define MACHINE_HEAP (128 * KIB) /* of a machine process, and for each vCPU: */
 #define MACHINE_HEAP_VCPU (32 * KIB)
 #define OWN_TABLES 4   /* page tables for its heap */
+#define LIMIT_ROOM 16  /* this part of memory-max is made free when a guest had all of it: */
+#define LIMIT_MOST (4 * MIB) /* ... at most: it waits meanwhile */
 #define UNPACKING 1    /* a compressed page has its frame again before its compressed bytes go */
 #define WRITE_BUFFER 8 /* frames that its writes may draw before a vCPU waits for memory, and for each vCPU: */
 #define WRITE_VCPU 8
@@ -22,6 +24,7 @@ static struct ledger_terms terms_of(const struct guest *g, const struct guest_pa
 
 	return (struct ledger_terms){
 		.full = (most >> PAGE_SHIFT) + gmem_tables_max(p->memory) + UNPACKING + (p->uniform ? UNIFORM_EXTRA : 0),
+		.room = most < p->memory ? MIN(most / LIMIT_ROOM, LIMIT_MOST) >> PAGE_SHIFT : 0,
 		.min = p->memory_min >> PAGE_SHIFT,
 		.shares = p->memory_shares,
 		.own = ((guest_heap_max(g) + GUEST_STATE_MAX) >> PAGE_SHIFT) + OWN_TABLES,

@@ -218,6 +218,22 @@ int ledger_refill(struct ledger_account *a)
 
 /* ---- waiting for memory, and the host's own ---- */
 
+/* l locked. */
+static bool at_limit(const struct ledger_account *a)
+{
+	return a->room && a->used + a->room > a->full;
+}
+
+bool ledger_at_limit(struct ledger_account *a)
+{
+	bool is;
+
+	spin_lock(&ledger.lock);
+	is = at_limit(a);
+	spin_unlock(&ledger.lock);
+	return is;
+}
+
 bool ledger_may_resume(struct ledger_account *a, u64 others)
 {
 	struct ledger_sums s;
@@ -227,7 +243,7 @@ bool ledger_may_resume(struct ledger_account *a, u64 others)
 	spin_lock(&ledger.lock);
 	s = ledger_sum();
 	wants = MIN(MAX(percent(1) / 2, 64), ledger_lacks(a)) + a->drawn;
-	may = a->used < a->full && room_for(a, &s) >= (s64)(wants + others);
+	may = a->used < a->full && !at_limit(a) && room_for(a, &s) >= (s64)(wants + others);
 	spin_unlock(&ledger.lock);
 	return may;
 }

@@ -26,6 +26,7 @@ struct ledger_account {
 	u32 shares;       /* l: memory-shares, for each of its pages */
 	u64 started;      /* l: counts admissions */
 	u64 full;         /* l: the most that it may have: RAM, or memory-max, and stage-2 tables */
+	u64 room;         /* l: of it, free before the guest goes on when it had all; 0: full is all that it can use */
 	u64 min;          /* l: promised */
 	u64 used;         /* l: its own: private pages and tables; read by others as a figure */
 	u64 own;          /* l: the machine process may still take these */
@@ -39,7 +40,7 @@ enum ledger_use {
 };
 
 struct ledger_terms {
-	u64 full, min;
+	u64 full, room, min;
 	u32 shares;
 	u64 own, buffer;
 };
@@ -73,6 +74,9 @@ void ledger_own_taken(struct ledger_account *account, s64 n);
 /* May a guest that waits go on?  Only when there is more for it than a frame, so that it does not stop again
  * at once, and besides what others, that went on just now, are after. */
 bool ledger_may_resume(struct ledger_account *account, u64 others);
+
+/* Has it all that its memory-max lets it have, or nearly?  If it waits, others' memory is no help to it. */
+bool ledger_at_limit(struct ledger_account *account);
 
 /* Does a's claim go before b's? */
 bool ledger_goes_before(const struct ledger_account *a, const struct ledger_account *b);

@@ -26,6 +26,7 @@ static void leave(struct ledger_account *a)
 static void set_terms(struct ledger_account *a, const struct ledger_terms *t)
 {
 	a->full = MAX(t->full, a->used);
+	a->room = t->room;
 	a->min = MIN(t->min, t->full);
 	a->shares = t->shares;
 	a->own = t->own;

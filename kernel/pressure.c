@@ -76,6 +76,7 @@ void guest_wait_memory(struct guest *g)
 struct round {
 	struct guest *best; /* of those that may go on, the one with the highest claim */
 	u32 waiting;
+	bool limited;       /* some of those that wait do so at their memory-max */
 	u64 others;         /* frames that the last one may be after still */
 };
 
@@ -96,6 +97,7 @@ static void look_at(struct guest *g, void *argument)
 	if (!waits(g))
 		return;
 	r->waiting++;
+	r->limited |= ledger_at_limit(&g->account);
 	if (ledger_may_resume(&g->account, r->others) && (!r->best || ledger_goes_before(&g->account, &r->best->account)))
 		r->best = g;
 }
@@ -127,7 +129,7 @@ static void go_on(struct guest *g, void *argument)
 /* How many guests wait. */
 static u32 let_one_go_on(void)
 {
-	struct round r = { NULL, 0, 0 };
+	struct round r = { .best = NULL };
 
 	if (clock_ns() - last_clock < SETTLE_NS)
 		guest_each(look_at_last, &r);
@@ -138,6 +140,8 @@ static u32 let_one_go_on(void)
 		guest_each(go_on, r.best);
 		monitor_raise(EVENT_GUEST);
 	}
+	if (r.limited)
+		compress_wake();
 	return r.waiting;
 }
 

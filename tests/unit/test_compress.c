@@ -56,6 +56,11 @@ bool ledger_goes_before(const struct ledger_account *a, const struct ledger_acco
 	return a->started < b->started;
 }
 
+bool ledger_at_limit(struct ledger_account *a)
+{
+	return a->used > a->full;
+}
+
 enum memory_level ledger_level(u64 *available)
 {
 	return level;
@@ -202,10 +207,33 @@ static void test_at_rest(void **state)
 	assert_true(last.at_rest);
 }
 
+/* Who waits at its memory-max makes room for itself, be it the first and memory plenty, and does not wait for a look's
+ * time; what it is at its limit for when it does not wait is nobody's affair. */
+static void test_limit(void **state)
+{
+	begin();
+	level = MEMORY_HIGH;
+	guests[0].account.used = guests[2].account.used = 1;
+	assert_string_equal(run(), "");
+	guests[0].hold = HOLD_MEMORY;
+	assert_string_equal(run(), "A");
+	assert_false(last.known_only || last.at_rest);
+	assert_string_equal(run(), "");
+	fake_tsc += 101 * MS;
+	assert_string_equal(run(), "A");
+	fake_tsc += 101 * MS;
+	guests[0].account.used = 0; /* there is room */
+	assert_string_equal(run(), "");
+	guests[0].account.used = 1;
+	level = MEMORY_SOFT; /* it is compressed, the others are looked at */
+	assert_string_equal(run(), "Adcb");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { FAKE_TEST(test_order), FAKE_TEST(test_levels), FAKE_TEST(test_back),
-					    FAKE_TEST(test_steps), FAKE_TEST(test_leave), FAKE_TEST(test_at_rest) };
+					    FAKE_TEST(test_steps), FAKE_TEST(test_leave), FAKE_TEST(test_at_rest),
+					    FAKE_TEST(test_limit) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -211,6 +211,32 @@ static void test_walls(void **state)
 		leave(i);
 }
 
+/* A guest that waits at its memory-max goes on when it has made room there, not after each frame; without one it goes
+ * on to its last frame. */
+static void test_limit(void **state)
+{
+	const struct ledger_terms limited = { .full = 1000, .room = 60 }, other = { .full = 1000 };
+	struct admission a;
+
+	begin();
+	assert_int_equal(ledger_admit(&guests[0].account, 1, &limited, 0, &a), 0);
+	assert_int_equal(ledger_admit(&guests[1].account, 2, &other, 0, &a), 0);
+	assert_int_equal(fill(0, 9999), 1000);
+	assert_int_equal(fill(1, 9999), 1000);
+	assert_true(ledger_at_limit(&guests[0].account));
+	assert_false(ledger_at_limit(&guests[1].account));
+	put(1);
+	assert_true(ledger_may_resume(&guests[1].account, 0));
+	for (u32 i = 0; i < 60; i++) {
+		assert_false(ledger_may_resume(&guests[0].account, 0));
+		put(0);
+	}
+	assert_true(ledger_may_resume(&guests[0].account, 0));
+	assert_false(ledger_at_limit(&guests[0].account));
+	leave(0);
+	leave(1);
+}
+
 static void test_levels(void **state)
 {
 	u64 available;
@@ -419,7 +445,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_alone), FAKE_TEST(test_first_reaches_its_size), FAKE_TEST(test_claim_goes_by_shares_then_age),
 		FAKE_TEST(test_promises), FAKE_TEST(test_buffer), FAKE_TEST(test_walls), FAKE_TEST(test_levels),
-		FAKE_TEST(test_frozen), FAKE_TEST(test_sizes), FAKE_TEST(test_tune),
+		FAKE_TEST(test_limit), FAKE_TEST(test_frozen), FAKE_TEST(test_sizes), FAKE_TEST(test_tune),
 		FAKE_TEST(test_host_takes_of_the_reserve), FAKE_TEST(test_random),
 	};
 
