@@ -47,7 +47,8 @@ enum syscall {
 	SYS_VCPU_TRANSLATE, /* (index, gva, enum access_bits, u64 *gpa) returns 0; or a positive page fault error
 	                    * code with bit 31 set, to be injected with CR2 = gva; or ERR_FAULT */
 	SYS_LAPIC_ACCESS,  /* (index, offset, write, u32 *value) a vCPU's local APIC as if by MMIO */
-	SYS_GUEST_MAP,     /* (gpa, len, enum map_kind, file index, file offset) page aligned; replaces what was there */
+	SYS_GUEST_MAP,     /* (gpa, len, enum map_kind, file index, file offset) page aligned; replaces what was there.
+	                    * ERR_EXIST: the file's frames are another share group's */
 	SYS_GUEST_READ,    /* (gpa, buf, len) from guest memory; ERR_FAULT if any of it is not RAM or ROM */
 	SYS_GUEST_WRITE,   /* (gpa, buf, len) to guest memory; ERR_FAULT if any of it is not RAM */
 	SYS_GUEST_MSI,     /* (address, data) an interrupt message; returns 1 delivered, 0 coalesced */

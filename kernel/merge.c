@@ -77,6 +77,38 @@ int merge_join(struct gmem *m, const char *name, bool uniform)
 	return error;
 }
 
+/* merge_lock held. */
+static bool has_members(u32 group)
+{
+	for (u32 i = 1; i < MERGE_MEMBERS; i++)
+		if (members[i] && members[i]->group == group)
+			return true;
+	return false;
+}
+
+/* merge_lock held. */
+static bool may_own(hpa_t frame, u32 group)
+{
+	u64 owner = *frame_note(frame);
+
+	return owner == group || !has_members((u32)owner);
+}
+
+bool merge_own_frames(const struct gmem *m, hpa_t first, u64 count)
+{
+	u64 n = 0;
+
+	if (!m->member)
+		return false;
+	spin_lock(&merge_lock);
+	while (n < count && may_own((hpa_t){ first.v + n * PAGE_SIZE }, m->member->group))
+		n++;
+	for (u64 i = 0; n == count && i < count; i++)
+		*frame_note((hpa_t){ first.v + i * PAGE_SIZE }) = m->member->group;
+	spin_unlock(&merge_lock);
+	return n == count;
+}
+
 bool merge_leave(struct gmem *m)
 {
 	struct merge_member *member = m->member;

@@ -54,6 +54,10 @@ int merge_start(void) must_check;
 int merge_join(struct gmem *m, const char *name, bool uniform) must_check;
 bool merge_leave(struct gmem *m) must_check;
 
+/* May the guest map these frames, of a file?  A file's frames are its group's whose guest asked first, for as long as
+ * that has members; others copy.  Their notes name the group, under merge_lock. */
+bool merge_own_frames(const struct gmem *m, hpa_t first, u64 count) must_check;
+
 /* The member after number, 0: the first, held; NULL.  merge_member is the one with that number. */
 struct merge_member *merge_next(u32 number);
 struct merge_member *merge_member(u32 number);

@@ -75,6 +75,18 @@ static void check_merged(u64 gpa, hpa_t frame)
 		violation(gpa, "a frame of share group %u in a guest of group %u", group, member->group);
 }
 
+/* A file's frame has its group's number as its note (merge_own_frames). */
+static void check_file(u64 gpa, hpa_t frame)
+{
+	const struct merge_member *member = now.walk.gmem->member;
+	u64 group = *frame_note(frame);
+
+	now.counts.file++;
+	if (!member || member->group != group)
+		violation(gpa, "a file's frame of share group %lu in a guest of group %u", (unsigned long)group,
+			  member ? member->group : 0);
+}
+
 static void check_leaf(struct merge_walk *w, u64 gpa, u64 entry)
 {
 	hpa_t frame = gmem_leaf_frame(entry);
@@ -105,7 +117,7 @@ static void check_leaf(struct merge_walk *w, u64 gpa, u64 entry)
 	else if (kind == FRAME_MERGED)
 		check_merged(gpa, frame);
 	else if (kind == FRAME_FILE)
-		c->file++;
+		check_file(gpa, frame);
 	else
 		violation(gpa, "it maps a frame of kind %u", kind);
 }

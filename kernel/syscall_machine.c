@@ -4,6 +4,7 @@
 #include "kernel/frame.h"
 #include "kernel/guest.h"
 #include "kernel/lib/string.h"
+#include "kernel/merge.h"
 #include "kernel/syscall.h"
 #include "kernel/vcpu_run.h"
 #include "kernel/walk.h"
@@ -119,32 +120,36 @@ SYSCALL_HANDLER(lapic_access)
 	return process_write(t->process, a[3], &value, sizeof(value));
 }
 
-/* The host address of the file's page at offset, for a mapping of len bytes; 0 if the file is shorter. */
-static u64 file_source(const struct guest *g, u64 index, u64 offset, u64 len)
+#define MAP_FILE_MAX (2 * MIB) /* in one step; page aligned */
+
+/* The host address of the file's page at offset, for a mapping of len bytes; ERR_INVAL if the file is shorter,
+ * ERR_EXIST if its frames there are another share group's. */
+static s64 file_source(const struct guest *g, u64 index, u64 offset, u64 len)
 {
 	const struct boot_file *file = index <= UINT32_MAX ? file_get((u32)index) : NULL;
 
 	if (!file || !file_named_in(g->definition, g->definition_len, file->name))
-		return 0;
+		return ERR_INVAL;
 	if (offset & ~PAGE_MASK || offset >= file->size || len > ALIGN_UP(file->size, PAGE_SIZE) - offset)
-		return 0;
-	return file->base + offset;
+		return ERR_INVAL;
+	return merge_own_frames(&g->gmem, (hpa_t){ file->base + offset }, MIN(len, MAP_FILE_MAX) / PAGE_SIZE) ?
+		       (s64)(file->base + offset) : ERR_EXIST;
 }
 
 SYSCALL_HANDLER(guest_map)
 {
 	struct guest *g = t->process->guest;
-	u64 source = 0;
-	s64 done;
+	u64 len = a[2] == MAP_FILE ? MIN(a[1], MAP_FILE_MAX) : a[1];
+	s64 source = 0, done;
 
 	if (a[2] > MAP_FILE)
 		return ERR_INVAL;
 	if (a[2] == MAP_FILE) {
 		source = file_source(g, a[3], a[4], a[1]);
-		if (!source)
-			return ERR_INVAL;
+		if (source < 0)
+			return source;
 	}
-	done = gmem_map(&g->gmem, a[0], a[1], (enum map_kind)a[2], source);
+	done = gmem_map(&g->gmem, a[0], len, (enum map_kind)a[2], (u64)source);
 	if (done < 0 || (u64)done == a[1])
 		return done < 0 ? done : 0;
 	t->regs.rdi += (u64)done;

@@ -84,7 +84,7 @@ void model_file_start(void)
 	frame_split(at);
 	file = at.v;
 	for (u32 i = 0; i < MODEL_FILE_PAGES; i++)
-		model_pattern((u8 *)model_file(i), 16 + i);
+		model_pattern((u8 *)model_file(i), 16 + i), *frame_note((hpa_t){ model_file(i) }) = 0;
 }
 
 u64 model_file(u32 page)

@@ -280,6 +280,8 @@ static void kernel_map(void)
 	bool file = kind == MAP_FILE || (kind == MAP_ROM && what & 4);
 	u64 source = file ? model_file(what / 8 % (MODEL_FILE_PAGES - 5)) : 0;
 
+	if (file && !merge_own_frames(&g->gmem, (hpa_t){ source }, count))
+		return; /* its machine would copy */
 	for (u32 at = 0; at < count;) {
 		s64 part = gmem_map(&g->gmem, model_gpa(page + at), (count - at) * PAGE_SIZE, kind,
 				    source ? source + at * PAGE_SIZE : 0);

@@ -13,6 +13,7 @@
 struct machine fake_machine;
 struct vcpu_state fake_vcpu;
 u8 *fake_ram;
+bool fake_files_taken;
 u64 fake_mapped;
 
 static struct {
@@ -31,6 +32,7 @@ void fake_reset(void)
 	fake_machine.info.memory = FAKE_RAM;
 	fake_machine.info.vcpu_count = 1;
 	file_count = 0;
+	fake_files_taken = false;
 	fake_mapped = 0;
 }
 
@@ -107,6 +109,8 @@ int sys_guest_map(u64 gpa, u64 len, enum map_kind kind, u32 file, u64 offset)
 	if (kind != MAP_FILE || file >= file_count || !in_ram(gpa, len) || offset > files[file].size ||
 	    len > files[file].size - offset || !ram_contains(fake_machine.info.memory, gpa, len))
 		return ERR_INVAL;
+	if (fake_files_taken)
+		return ERR_EXIST;
 	memcpy(fake_ram + gpa, files[file].bytes + offset, len);
 	fake_mapped += len;
 	return 0;

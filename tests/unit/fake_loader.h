@@ -9,6 +9,7 @@
 extern struct machine fake_machine;  /* FAKE_RAM of memory, one vCPU */
 extern struct vcpu_state fake_vcpu;  /* what SYS_VCPU_SET set */
 extern u8 *fake_ram;
+extern bool fake_files_taken;        /* their frames are another share group's */
 extern u64 fake_mapped;              /* bytes that came by MAP_FILE */
 
 /* A new guest without files and settings. */

@@ -89,6 +89,15 @@ static void test_good(void **state)
 	assert_int_equal(fake_ram[BOOT_INFO + 0x210], 0xff);
 }
 
+/* Files whose frames are another share group's are copied. */
+static void test_copied(void **state)
+{
+	fake_files_taken = true;
+	assert_int_equal(load(), 0);
+	assert_memory_equal(fake_ram + 0x1000000, image + SETUP, PAYLOAD);
+	assert_int_equal(fake_mapped, 0);
+}
+
 static void test_initrd_place(void **state)
 {
 	u32 at;
@@ -289,6 +298,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_good, setup),
+		cmocka_unit_test_setup(test_copied, setup),
 		cmocka_unit_test_setup(test_initrd_place, setup),
 		cmocka_unit_test_setup(test_e820, setup),
 		cmocka_unit_test_setup(test_page_tables, setup),

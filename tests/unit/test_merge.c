@@ -137,6 +137,38 @@ static void test_groups_never_share(void **state)
 		fake_guest_destroy(g);
 }
 
+/* A file's frames are mapped by one group as long as it has members, be it only a part of them that was asked for. */
+static void test_files_are_one_groups(void **state)
+{
+	static const char *const groups[] = { "a", "b", "a", "" };
+	hpa_t file;
+
+	fake_guests_start();
+	file = frame_alloc_zero(2, FRAME_FILE);
+	frame_split(file);
+	for (u64 i = 0; i < 4; i++)
+		*frame_note((hpa_t){ file.v + i * PAGE_SIZE }) = 0;
+	for (u32 g = 0; g < 4; g++)
+		fake_guest_create(g, MIB, groups[g], NPT);
+	assert_false(merge_own_frames(&fake_guests[3].m, file, 4));
+	assert_true(merge_own_frames(&fake_guests[1].m, (hpa_t){ file.v + PAGE_SIZE }, 1));
+	assert_false(merge_own_frames(&fake_guests[0].m, file, 2));
+	assert_true(merge_own_frames(&fake_guests[0].m, file, 1));
+	assert_true(merge_own_frames(&fake_guests[2].m, file, 1));
+	assert_false(merge_own_frames(&fake_guests[1].m, file, 2));
+	fake_guest_destroy(1);
+	assert_true(merge_own_frames(&fake_guests[0].m, file, 4));
+	fake_guest_destroy(0);
+	fake_guest_create(1, MIB, "b", NPT);
+	assert_false(merge_own_frames(&fake_guests[1].m, file, 4)); /* one is left */
+	fake_guest_destroy(2);
+	assert_true(merge_own_frames(&fake_guests[1].m, file, 4));
+	fake_guest_destroy(1);
+	fake_guest_destroy(3);
+	for (u64 i = 0; i < 4; i++)
+		frame_put((hpa_t){ file.v + i * PAGE_SIZE });
+}
+
 static void test_zero_pages_are_given_back(void **state)
 {
 	u64 free;
@@ -369,7 +401,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_equal_pages_become_one), FAKE_TEST(test_write_unshares),
-		FAKE_TEST(test_groups_never_share), FAKE_TEST(test_zero_pages_are_given_back),
+		FAKE_TEST(test_groups_never_share), FAKE_TEST(test_files_are_one_groups),
+		FAKE_TEST(test_zero_pages_are_given_back),
 		FAKE_TEST(test_cost_follows_change), FAKE_TEST(test_written_after_the_hash),
 		FAKE_TEST(test_write_before_the_flush), FAKE_TEST(test_no_memory_to_unshare),
 		FAKE_TEST(test_guests_come_and_go), FAKE_TEST(test_unmerge), FAKE_TEST(test_without_dirty_bits),

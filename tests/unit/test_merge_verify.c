@@ -197,6 +197,25 @@ static void test_groups(void **state)
 	expect(3, 0, "a frame of share group 1 in a guest of group 2");
 }
 
+/* A file's page, which guest b got although the file is group a's. */
+static void test_file_of_a_group(void **state)
+{
+	hpa_t file;
+	u8 value;
+
+	start();
+	file = frame_alloc_zero(0, FRAME_FILE);
+	assert_true(merge_own_frames(&fake_guests[0].m, file, 1));
+	for (u32 g = 0; g < 3; g += 2) {
+		assert_int_equal(gmem_map(&fake_guests[g].m, 0, PAGE_SIZE, MAP_FILE, file.v), PAGE_SIZE);
+		assert_true(fake_vcpu_read(g, 0, 0, &value));
+		if (g)
+			expect(3, 0, "a file's frame of share group 1 in a guest of group 2");
+		else
+			assert_string_equal(verify()->what, "");
+	}
+}
+
 static void test_matrix(void **state)
 {
 	const struct merge_matrix *matrix;
@@ -222,7 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_clean), FAKE_TEST(test_compressed), FAKE_TEST(test_in_many_windows), FAKE_TEST(test_references),
 		FAKE_TEST(test_rights), FAKE_TEST(test_counters), FAKE_TEST(test_content), FAKE_TEST(test_groups),
-		FAKE_TEST(test_matrix),
+		FAKE_TEST(test_file_of_a_group), FAKE_TEST(test_matrix),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,11 +125,11 @@ int load_place(struct load *l, const struct image *image, u64 offset, u64 len, u
 		return load_fail(l, "%.40s is truncated: it ends at byte %lu", image->info.name,
 				 image->info.size);
 	if (((offset | gpa) & ~PAGE_MASK) == 0 && len >= PAGE_SIZE) {
-		int error;
+		int error = sys_guest_map(gpa, len & PAGE_MASK, MAP_FILE, image->index, offset);
 
-		done = len & PAGE_MASK;
-		error = sys_guest_map(gpa, done, MAP_FILE, image->index, offset);
-		if (error)
+		if (!error)
+			done = len & PAGE_MASK;
+		else if (error != ERR_EXIST) /* else it is copied */
 			return load_fail(l, "cannot map %.40s at 0x%lx: %s", image->info.name,
 					 gpa, error_text(error));
 	}
