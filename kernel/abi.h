@@ -96,7 +96,7 @@ enum syscall {
 	SYS_MERGE_INFO,    /* (struct merge_info *) */
 	SYS_MERGE_VERIFY,  /* (struct merge_verify *, again) again: 0, the kernel's to change */
 	SYS_MERGE_MATRIX,  /* (struct merge_matrix *, again) the same */
-	SYS_MERGE_CONTROL, /* (enum merge_control, value) ERR_NOMEM: to unmerge takes more than is free */
+	SYS_MERGE_CONTROL, /* (enum merge_control, value) ERR_NOMEM: to unmerge takes more than guests can be given */
 };
 
 /* Bits of SYS_EVENT_WAIT; sticky until taken. */

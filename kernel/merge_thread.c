@@ -10,6 +10,7 @@
 #include "kernel/gmem_leaf.h"
 #include "kernel/heap.h"
 #include "kernel/host_cpu.h"
+#include "kernel/ledger.h"
 #include "kernel/log.h"
 #include "kernel/merge.h"
 #include "kernel/merge_stock.h"
@@ -249,10 +250,14 @@ void merge_info(struct merge_info *info)
 	info->unmerge_cost = unmerge_frames() * PAGE_SIZE;
 }
 
-/* A hundredth of the memory stays for what comes meanwhile. */
+/* Frames come through the ledger's gate, so what it withholds does not count.  A hundredth of the memory stays for what
+ * comes meanwhile, and for what the gate keeps back from low claims. */
 static bool unmerge_fits(void)
 {
-	return unmerge_frames() + frame_total() / 100 <= frame_count(FRAME_FREE);
+	struct ledger_info ledger;
+
+	ledger_info(&ledger);
+	return unmerge_frames() + frame_total() / 100 <= ledger.available >> PAGE_SHIFT;
 }
 
 int merge_control(enum merge_control what, u64 value)

@@ -1,8 +1,9 @@
 /* When the scanner makes its passes: at intervals, at once when memory is short, never while somebody holds it. */
-/* links: kernel/merge_thread.c kernel/clock.c kernel/frame.c kernel/lock.c tests/unit/fake_arch.c
- * tests/unit/fake_trap.c */
+/* links: kernel/merge_thread.c kernel/clock.c kernel/frame.c kernel/ledger.c kernel/ledger_admit.c kernel/lock.c
+ * tests/unit/fake_arch.c tests/unit/fake_trap.c */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +11,9 @@
 
 #include "kernel/clock.h"
 #include "kernel/gmem_leaf.h"
-#include "kernel/merge_stock.h"
+#include "kernel/ledger.h"
 #include "kernel/log.h"
+#include "kernel/merge_stock.h"
 #include "kernel/merge.h"
 #include "kernel/thread.h"
 #include "tests/unit/fake_arch.h"
@@ -26,6 +28,9 @@ struct gmem_totals gmem_totals;
 static struct thread thread;
 static u64 armed; /* what the thread's timer was set to */
 static u32 woken;
+static struct merge_member member = { .number = 1 };
+static bool joined;           /* there is a guest that merges: member */
+static char logged[128];      /* the last line of the log */
 
 struct thread *thread_create(struct process *process, enum step (*step)(struct thread *t), u32 weight)
 {
@@ -49,19 +54,19 @@ void timer_arm(struct timer *t, u64 deadline)
 
 struct merge_member *merge_member(u32 number)
 {
-	return NULL;
+	return joined && number == member.number ? &member : NULL;
 }
 
 struct merge_member *merge_next(u32 number)
 {
-	return NULL;
+	return joined && number < member.number ? &member : NULL;
 }
 
-void merge_release(struct merge_member *member)
+void merge_release(struct merge_member *m)
 {
 }
 
-bool merge_scan(struct merge_member *member)
+bool merge_scan(struct merge_member *m)
 {
 	return true;
 }
@@ -70,8 +75,9 @@ void merge_stock_level(void)
 {
 }
 
-int merge_unmerge(struct merge_member *member)
+int merge_unmerge(struct merge_member *m)
 {
+	gmem_totals.merged = 0;
 	return 1;
 }
 
@@ -82,6 +88,11 @@ u64 merge_index_bytes(void)
 
 void log_print(u32 level, const char *format, ...)
 {
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(logged, sizeof(logged), format, args);
+	va_end(args);
 }
 
 /* Steps until it sleeps; until when, in ms from now. */
@@ -98,6 +109,7 @@ static void begin(void)
 	clock_init(fake_tsc, HZ, 0);
 	if (!thread.step)
 		assert_int_equal(merge_start(), 0);
+	joined = false;
 	merge_hurry(false);
 	assert_int_equal(merge_control(MERGE_CONTROL_RUN, 0), 0);
 }
@@ -169,12 +181,61 @@ static void test_held_and_stopped(void **state)
 	assert_int_equal(merge_control(MERGE_CONTROL_CPU, 101), ERR_INVAL);
 }
 
+/* A guest with the first claim, which may still grow to full frames, and one after it. */
+static void admit_two(u64 full)
+{
+	static struct ledger_account first, second;
+	struct admission a;
+
+	first = second = (struct ledger_account){ 0 };
+	ledger_start(16 * PAGE_SIZE, OVERCOMMIT_FULL);
+	assert_int_equal(ledger_admit(&first, 1, &(struct ledger_terms){ .full = full, .shares = 2 }, 0, &a), 0);
+	assert_int_equal(ledger_admit(&second, 2, &(struct ledger_terms){ .full = 50, .shares = 1 }, 0, &a), 0);
+}
+
+static u32 state_now(void)
+{
+	struct merge_info info;
+
+	merge_info(&info);
+	return info.state;
+}
+
+/* Most of what is free is the first guest's claim: who unmerges may not have it. */
+static void test_unmerge_that_does_not_fit(void **state)
+{
+	u64 available;
+
+	begin();
+	joined = true;
+	admit_two(900);
+	(void)ledger_level(&available);
+	gmem_totals.merged = 200;
+	assert_true(available > 50 && available < 200 && frame_count(FRAME_FREE) > 900);
+	(void)sleep_ms();
+	woken = 0;
+	*logged = 0;
+	assert_int_equal(merge_control(MERGE_CONTROL_UNMERGE, 0), ERR_NOMEM);
+	assert_int_equal(state_now(), MERGE_RUNNING);
+	assert_int_equal(woken, 0);
+	(void)sleep_ms();
+	assert_int_equal(gmem_totals.merged, 200);
+	assert_string_equal(logged, "");
+	gmem_totals.merged = available - fake_frames / 100;
+	assert_int_equal(merge_control(MERGE_CONTROL_UNMERGE, 0), 0);
+	assert_int_equal(state_now(), MERGE_UNMERGING);
+	(void)sleep_ms();
+	assert_int_equal(gmem_totals.merged, 0);
+	assert_non_null(strstr(logged, "all is unmerged"));
+	assert_int_equal(state_now(), MERGE_STOPPED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_interval), FAKE_TEST(test_hurry),
 		FAKE_TEST(test_new_interval_counts_at_once),
-		FAKE_TEST(test_held_and_stopped),
+		FAKE_TEST(test_held_and_stopped), FAKE_TEST(test_unmerge_that_does_not_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

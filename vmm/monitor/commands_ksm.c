@@ -59,16 +59,17 @@ static void control(enum merge_control what, u64 value)
 static void unmerge(void)
 {
 	struct merge_info info;
-	struct host_info host;
+	struct ledger_info ledger;
 	int error;
 
-	if (!read_info(&info) || sys_host_info(&host) != 0)
+	if (!read_info(&info) || sys_ledger_info(&ledger) != 0)
 		return;
-	output_print("Unmerging takes %s; %s are free.\n", units_size(info.unmerge_cost).text,
-		     units_size(host.memory_free).text);
+	output_print("Unmerging takes %s; guests can be given %s.\n", units_size(info.unmerge_cost).text,
+		     units_size(ledger.available).text);
 	error = sys_merge_control(MERGE_CONTROL_UNMERGE, 0);
 	if (error == ERR_NOMEM)
-		output_error("that does not fit: destroy a guest, or 'ksm stop' to keep what is merged");
+		output_error("that does not fit, with 1 %% of the host's memory to spare: destroy a guest, or 'ksm stop' to "
+			     "keep what is merged");
 	else if (error)
 		output_error("the kernel refused it (%s)", error_text(error));
 }
