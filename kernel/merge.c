@@ -74,6 +74,8 @@ int merge_join(struct gmem *m, const char *name, bool uniform)
 	spin_unlock(&merge_lock);
 	if (error)
 		forget(m);
+	else
+		merge_look();
 	return error;
 }
 

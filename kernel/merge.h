@@ -85,6 +85,7 @@ int merge_unmerge(struct merge_member *member);
 void merge_info(struct merge_info *info);
 int merge_control(enum merge_control what, u64 value) must_check;
 void merge_hurry(bool hurry); /* memory is short: scan without pauses */
+void merge_look(void); /* there is something new: scan at once, the interval is short again; below LOCK_RUN_QUEUE */
 bool merge_is_running(void);  /* neither stopped nor undoing what it did */
 
 #endif

@@ -30,13 +30,14 @@ static struct thread *scanner;
 static u32 wanted = MERGE_RUNNING; /* a: enum merge_state */
 static u32 cpu_percent = CPU_PERCENT, interval_ms = INTERVAL_MS, hurried; /* a */
 static u32 in_step;  /* a: a step is being made, or somebody holds the scanner */
-static u64 pause_until; /* a: host TSC */
+static u32 roused;   /* a: something happened that ends pauses, and the growth of the interval */
 
 static u32 state = MERGE_RUNNING; /* what the cursors belong to */
 static u32 at;          /* the member that is being scanned */
 static u64 pass_began;  /* host TSC, 0: not yet */
 static u64 won_before, scanned_before; /* counts when the pass began */
-static u32 poor_passes; /* a: in a row; a new member ends them */
+static u32 poor_passes; /* in a row */
+static u64 pause_until; /* host TSC */
 
 void merge_hold_scanner(void)
 {
@@ -49,10 +50,9 @@ void merge_release_scanner(void)
 	__atomic_store_n(&in_step, 0, __ATOMIC_SEQ_CST);
 }
 
-static void wake_scanner(void)
+void merge_look(void)
 {
-	__atomic_store_n(&pause_until, 0, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&poor_passes, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&roused, 1, __ATOMIC_SEQ_CST);
 	if (scanner)
 		thread_wake(scanner);
 }
@@ -60,7 +60,7 @@ static void wake_scanner(void)
 void merge_hurry(bool hurry)
 {
 	if (__atomic_exchange_n(&hurried, hurry, __ATOMIC_SEQ_CST) != hurry)
-		wake_scanner();
+		merge_look();
 }
 
 bool merge_is_running(void)
@@ -164,12 +164,14 @@ static enum step sleep_until(struct thread *t, u64 tsc)
 
 static enum step scanner_step(struct thread *t)
 {
-	u64 now = rdtsc(), rest, cost, until = __atomic_load_n(&pause_until, __ATOMIC_SEQ_CST);
+	u64 now = rdtsc(), rest, cost;
 
+	if (__atomic_exchange_n(&roused, 0, __ATOMIC_SEQ_CST))
+		pause_until = poor_passes = 0;
 	if (wanted == MERGE_STOPPED)
 		return STEP_BLOCK;
-	if (now < until)
-		return sleep_until(t, until);
+	if (now < pause_until)
+		return sleep_until(t, pause_until);
 	if (__atomic_exchange_n(&in_step, 1, __ATOMIC_SEQ_CST))
 		return sleep_until(t, now + clock_cycles(HELD_NS));
 	if (state != wanted)
@@ -181,7 +183,7 @@ static enum step scanner_step(struct thread *t)
 	if (!rest && !hurried && host_is_busy())
 		rest = now + cost + cost * (100 - cpu_percent) / cpu_percent;
 	if (rest)
-		__atomic_compare_exchange_n(&pause_until, &until, rest, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		pause_until = rest;
 	cpu_interrupt_window();
 	return STEP_AGAIN;
 }
@@ -282,6 +284,6 @@ int merge_control(enum merge_control what, u64 value)
 		break;
 	default: return ERR_INVAL;
 	}
-	wake_scanner();
+	merge_look();
 	return 0;
 }

@@ -29,6 +29,7 @@ struct fake_guest {
 extern struct fake_guest fake_guests[FAKE_GUESTS];
 extern void (*fake_before_flush)(struct fake_guest *g); /* NULL; the vCPUs may still use what they have */
 extern u64 fake_flushes;
+extern u32 fake_looks; /* how often the scanner was told of something new */
 
 /* Merging and guest memory, once for a test. */
 void fake_guests_start(void);

@@ -29,8 +29,9 @@ static struct thread thread;
 static u64 armed; /* what the thread's timer was set to */
 static u32 woken;
 static struct merge_member member = { .number = 1 };
-static bool joined;           /* there is a guest that merges: member */
-static char logged[128];      /* the last line of the log */
+static bool joined;       /* there is a guest that merges: member */
+static bool look_in_step; /* something new comes during the next step */
+static char logged[128];  /* the last line of the log */
 
 struct thread *thread_create(struct process *process, enum step (*step)(struct thread *t), u32 weight)
 {
@@ -73,6 +74,9 @@ bool merge_scan(struct merge_member *m)
 
 void merge_stock_level(void)
 {
+	if (look_in_step)
+		merge_look();
+	look_in_step = false;
 }
 
 int merge_unmerge(struct merge_member *m)
@@ -181,6 +185,47 @@ static void test_held_and_stopped(void **state)
 	assert_int_equal(merge_control(MERGE_CONTROL_CPU, 101), ERR_INVAL);
 }
 
+/* Steps to the end of n passes that win little; the wait after the last, in ms. */
+static u64 poor_passes(u32 n)
+{
+	u64 ms = 0;
+
+	for (u32 i = 0; i < n; i++) {
+		ms = sleep_ms();
+		fake_tsc = armed;
+	}
+	return ms;
+}
+
+/* A host that was idle for long looks at a guest that comes at once, and as often as at first. */
+static void test_newcomer(void **state)
+{
+	u64 passes;
+
+	begin();
+	assert_int_equal(merge_control(MERGE_CONTROL_INTERVAL, 2000), 0);
+	assert_int_equal(poor_passes(10), 32000);
+	assert_int_equal(sleep_ms(), 32000);
+	passes = merge_counts.passes;
+	joined = true;
+	woken = 0;
+	merge_look();
+	assert_int_equal(woken, 1);
+	assert_int_equal(sleep_ms(), 2000);
+	assert_int_equal(merge_counts.passes, passes + 1);
+}
+
+/* A guest that comes during a step, of which the step knows nothing. */
+static void test_newcomer_during_a_step(void **state)
+{
+	begin();
+	assert_int_equal(merge_control(MERGE_CONTROL_INTERVAL, 2000), 0);
+	look_in_step = true;
+	assert_int_equal(thread.step(&thread), STEP_AGAIN); /* the whole of a pass, and before it ... */
+	assert_false(look_in_step);
+	assert_int_equal(thread.step(&thread), STEP_AGAIN); /* ... something new: another pass at once */
+}
+
 /* A guest with the first claim, which may still grow to full frames, and one after it. */
 static void admit_two(u64 full)
 {
@@ -235,7 +280,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_interval), FAKE_TEST(test_hurry),
 		FAKE_TEST(test_new_interval_counts_at_once),
-		FAKE_TEST(test_held_and_stopped), FAKE_TEST(test_unmerge_that_does_not_fit),
+		FAKE_TEST(test_held_and_stopped), FAKE_TEST(test_newcomer),
+		FAKE_TEST(test_newcomer_during_a_step), FAKE_TEST(test_unmerge_that_does_not_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
