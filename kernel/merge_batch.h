@@ -19,9 +19,12 @@ struct merge_batch {
 	u32 count;
 };
 
-/* The entry of a page that is present, NULL.  merge_leaf: or of the large leaf that it is a part of. */
+/* The entry of a page that is present, NULL; m locked. */
 u64 *merge_page(struct gmem *m, u64 gpa);
-u64 *merge_leaf(struct gmem *m, u64 gpa);
+
+/* What a present page's leaf says, or the large leaf that it is a part of, at some moment; 0.  m locked, or a member
+ * in merge_lock: its tables stay. */
+u64 merge_leaf(struct gmem *m, u64 gpa);
 
 /* ---- merge_lookup.c; in merge_lock ---- */
 

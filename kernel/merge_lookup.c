@@ -8,14 +8,13 @@
 static bool slot_holds(u64 slot, u32 group)
 {
 	struct merge_member *member;
-	const u64 *entry;
 
 	if (slot & SLOT_MERGED)
 		return frame_kind_of(slot_frame(slot)) == FRAME_MERGED &&
 		       slot_matches(slot, *frame_note(slot_frame(slot)));
 	member = merge_member_locked(slot_member(slot));
-	entry = member && (!group || member->group == group) ? merge_leaf(member->gmem, slot_gpa(slot)) : NULL;
-	return entry && gmem_leaf_clean(member->gmem, *entry);
+	return member && (!group || member->group == group) &&
+	       gmem_leaf_clean(member->gmem, merge_leaf(member->gmem, slot_gpa(slot)));
 }
 
 /* A slot that may be written over for a new entry: an empty or stale one, else some candidate's; NULL: all hold

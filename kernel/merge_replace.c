@@ -15,9 +15,9 @@
 /* Write-protects a page whose content is known, out of a large leaf, too; NULL if it is not known.  m locked. */
 static u64 *protect(struct gmem *m, u64 gpa, bool *flush)
 {
-	u64 *entry = merge_leaf(m, gpa);
+	u64 *entry;
 
-	if (!entry || !gmem_leaf_clean(m, *entry))
+	if (!gmem_leaf_clean(m, merge_leaf(m, gpa)))
 		return NULL;
 	gmem_leaf_split(m, gpa);
 	entry = merge_page(m, gpa);

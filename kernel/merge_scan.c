@@ -39,12 +39,12 @@ u64 *merge_page(struct gmem *m, u64 gpa)
 	return level || !(*entry & m->format->present) ? NULL : entry;
 }
 
-u64 *merge_leaf(struct gmem *m, u64 gpa)
+u64 merge_leaf(struct gmem *m, u64 gpa)
 {
 	u32 level;
-	u64 *entry = table_find(m->format, m->root, gpa, &level);
+	u64 entry = __atomic_load_n(table_find(m->format, m->root, gpa, &level), __ATOMIC_RELAXED);
 
-	return *entry & m->format->present ? entry : NULL;
+	return entry & m->format->present ? entry : 0;
 }
 
 /* Hashes a page that was quiet for a whole pass; has it an equal?  m locked. */

@@ -36,12 +36,12 @@ u64 table_leaf(const struct table_format *f, hpa_t at, u32 level, u32 perms)
 
 u64 *table_find(const struct table_format *f, hpa_t root, u64 address, u32 *level)
 {
-	u64 *entry = &table_at(root.v)[slot(address, TABLE_LEVELS - 1)];
 	u32 l = TABLE_LEVELS - 1;
+	u64 *entry = &table_at(root.v)[slot(address, l)], now;
 
-	while (*entry & f->present && !is_leaf(f, *entry, l)) {
+	while ((now = __atomic_load_n(entry, __ATOMIC_ACQUIRE)) & f->present && !is_leaf(f, now, l)) {
 		l--;
-		entry = &table_at(*entry)[slot(address, l)];
+		entry = &table_at(now)[slot(address, l)];
 	}
 	*level = l;
 	return entry;

@@ -26,7 +26,8 @@ static inline u64 table_span(u32 level)
 /* A leaf entry for the frame at hpa. */
 u64 table_leaf(const struct table_format *f, hpa_t at, u32 level, u32 perms);
 
-/* The entry that decides about address: a leaf or the lowest entry there is; *level is its level. */
+/* The entry that decides about address: a leaf or the lowest entry there is; *level is its level.  Each entry is
+ * loaded once: who knows that the tables stay, whatever becomes of entries, needs no lock. */
 u64 *table_find(const struct table_format *f, hpa_t root, u64 address, u32 *level);
 
 /* The entry for address at exactly this level, making tables near the root on the way; NULL when out of memory or
