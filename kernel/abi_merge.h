@@ -50,7 +50,7 @@ struct merge_verify {
 };
 _Static_assert(sizeof(struct merge_verify) == 144, "ABI");
 
-#define MERGE_ROWS 64 /* guests; further ones are not counted */
+#define MERGE_ROWS 64 /* guests */
 
 struct merge_row {
 	u32 guest, unused;
@@ -62,9 +62,10 @@ struct merge_row {
 };
 
 struct merge_matrix {
-	u64 count; /* of rows */
+	u64 count;   /* of rows */
+	u64 further; /* guests with memory that have no row for want of room */
 	struct merge_row rows[MERGE_ROWS];
 };
-_Static_assert(sizeof(struct merge_matrix) == 8 + 64 * (40 + 512), "ABI");
+_Static_assert(sizeof(struct merge_matrix) == 16 + 64 * (40 + 512), "ABI");
 
 #endif

@@ -46,13 +46,19 @@ static struct gmem *next_guest(void)
 {
 	struct gmem *m = merge_walk_guest(&walk);
 
-	if (!m || walk.index > MERGE_ROWS) {
-		walk.guest = walk.index = 0;
-		return NULL;
+	if (walk.index > MERGE_ROWS) {
+		sums.further = MAX(sums.further, walk.index - MERGE_ROWS);
+	} else if (m) {
+		sums.rows[walk.index - 1].guest = walk.guest;
+		sums.count = MAX(sums.count, walk.index);
 	}
-	sums.rows[walk.index - 1].guest = walk.guest;
-	sums.count = MAX(sums.count, walk.index);
 	return m;
+}
+
+/* True at the end of the guest's memory; there is nothing to do for one without a row. */
+static bool count_some(void)
+{
+	return walk.index > MERGE_ROWS || merge_walk_leaves(&walk, count);
 }
 
 /* True at the window's end. */
@@ -82,7 +88,7 @@ int merge_matrix_step(bool fresh, const struct merge_matrix **matrix)
 	if (fresh || !walk.cells)
 		return begin();
 	if (added == UINT64_MAX) {
-		if (merge_walk_leaves(&walk, count) && !next_guest())
+		if (count_some() && !next_guest())
 			added = 0;
 		return 1;
 	}

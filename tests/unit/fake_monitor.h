@@ -52,6 +52,7 @@ struct fake {
 	struct guest_tune tune;     /* the last */
 	int tune_error;
 	struct ledger_info ledger;
+	struct merge_matrix matrix;
 	u32 power_calls;
 	struct merge_info merge;
 	enum merge_control merge_control;

@@ -24,7 +24,7 @@ int sys_merge_verify(struct merge_verify *result)
 
 int sys_merge_matrix(struct merge_matrix *matrix)
 {
-	memset(matrix, 0, sizeof(*matrix));
+	*matrix = fake.matrix;
 	return 0;
 }
 

@@ -326,6 +326,16 @@ static void test_ksm(void **state)
 	assert_int_equal(fake.merge_calls, 6);
 }
 
+static void test_ksm_matrix(void **state)
+{
+	fake_expect("ksm matrix", "No guest has memory.\r\n");
+	fake.matrix.count = 1;
+	fake.matrix.rows[0] = (struct merge_row){ .guest = 1, .self = 77 };
+	assert_null(strstr(fake_run("ksm matrix"), "further"));
+	fake.matrix.further = 6;
+	fake_expect("ksm matrix", "Of further guests that have memory, 6, nothing was counted.\r\n");
+}
+
 static void test_inspection(void **state)
 {
 	fake_expect("dumpmem web 0x3f8 20",
@@ -469,6 +479,7 @@ int main(void)
 		cmocka_unit_test_setup(test_dommemstat, setup), cmocka_unit_test_setup(test_memtune, setup),
 		cmocka_unit_test_setup(test_power, setup),
 		cmocka_unit_test_setup(test_ksm, setup),
+		cmocka_unit_test_setup(test_ksm_matrix, setup),
 		cmocka_unit_test_setup(test_inspection, setup),
 		cmocka_unit_test_setup(test_host, setup),
 		cmocka_unit_test_setup(test_sched, setup), cmocka_unit_test_setup(test_trace, setup),

@@ -27,7 +27,7 @@ static u32 held, guests;
 struct gmem *guest_gmem_next(u32 *id)
 {
 	*id = *id < guests ? *id + 1 : 0;
-	return *id ? &fake_guests[*id - 1].m : NULL;
+	return *id ? &fake_guests[(*id - 1) % FAKE_GUESTS].m : NULL;
 }
 
 void merge_hold_scanner(void) { held++; }
@@ -236,12 +236,36 @@ static void test_matrix(void **state)
 	}
 }
 
+/* Guests beyond the last row are told of, in however many windows; as if the same were there again and again. */
+static void test_matrix_of_many(void **state)
+{
+	const struct merge_matrix *matrix;
+
+	start();
+	fake_guest_create(3, MIB, "a", &table_format_npt);
+	fake_leave(1);
+	guests = MERGE_ROWS;
+	for (int more = merge_matrix_step(true, &matrix); more == 1;)
+		more = merge_matrix_step(false, &matrix);
+	assert_int_equal(matrix->count, MERGE_ROWS);
+	assert_int_equal(matrix->further, 0);
+	guests = MERGE_ROWS + 6;
+	for (int more = merge_matrix_step(true, &matrix); more == 1;)
+		more = merge_matrix_step(false, &matrix);
+	assert_int_equal(matrix->count, MERGE_ROWS);
+	assert_int_equal(matrix->further, 6);
+	assert_int_equal(matrix->rows[MERGE_ROWS - 1].guest, MERGE_ROWS);
+	assert_int_equal(matrix->rows[0].with[FAKE_GUESTS], 8); /* the same guest: all its merged frames */
+	fake_give_back();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_clean), FAKE_TEST(test_compressed), FAKE_TEST(test_in_many_windows), FAKE_TEST(test_references),
-		FAKE_TEST(test_rights), FAKE_TEST(test_counters), FAKE_TEST(test_content), FAKE_TEST(test_groups),
-		FAKE_TEST(test_file_of_a_group), FAKE_TEST(test_matrix),
+		FAKE_TEST(test_rights), FAKE_TEST(test_counters), FAKE_TEST(test_content),
+		FAKE_TEST(test_groups), FAKE_TEST(test_file_of_a_group), FAKE_TEST(test_matrix),
+		FAKE_TEST(test_matrix_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

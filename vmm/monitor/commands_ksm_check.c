@@ -107,4 +107,6 @@ void commands_ksm_matrix(void)
 	show_rows(matrix.count <= WIDE ? matrix.count : 0);
 	if (matrix.count > WIDE)
 		show_pairs();
+	if (matrix.further)
+		output_print("Of further guests that have memory, %lu, nothing was counted.\n", matrix.further);
 }
