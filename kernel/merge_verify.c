@@ -1,7 +1,8 @@
 /* Proof at run time, while guests run, without stopping any of them.
  *
  * Counters: a guest's leaves are counted in bounded steps.  If none of them changed meanwhile (gmem.changes), the
- * counters must agree; if they did, again; the last time the whole guest is counted under its lock.
+ * counters must agree, and the ledger's account with what the guest has; if they did, again; the last time the whole
+ * guest is counted under its lock.
  *
  * References: the scanner rests, so no leaf begins to map a merged frame: their references only fall.  A frame's are
  * noted before any guest is walked; leaves on it are counted; and afterwards, whatever guests did meanwhile,
@@ -128,6 +129,17 @@ static void check_counter(const char *name, u64 counter, u64 counted)
 		violation(0, "%s is %lu, and %lu are mapped", name, (unsigned long)counter, (unsigned long)counted);
 }
 
+/* The account changes with m locked only; its tables and its store's frames are as m has counted them. */
+static void check_account(const struct gmem *m)
+{
+	u64 used = __atomic_load_n(&m->account->used, __ATOMIC_RELAXED);
+
+	if (used != now.counts.own + m->tables + m->store.frames)
+		violation(0, "the ledger has %lu frames for it; it has %lu own, %lu tables, %lu compressed",
+			  (unsigned long)used, (unsigned long)now.counts.own, (unsigned long)m->tables,
+			  (unsigned long)m->store.frames);
+}
+
 static void check_counters(const struct gmem *m)
 {
 	const struct counts *c = &now.counts;
@@ -138,6 +150,7 @@ static void check_counters(const struct gmem *m)
 	check_counter("its count of merged pages", m->merged_pages, c->merged);
 	check_counter("its count of pages given back", m->given_pages, c->given);
 	check_counter("its count of compressed pages", m->store.objects, c->compressed);
+	check_account(m);
 }
 
 static void begin_count(void)

@@ -26,6 +26,8 @@ BUGS = [
     ("a leaked frame", REPLACE, r"\t\t\tmerge_frame_put\(f->target\);\n", "\t\t\t(void)0;\n"),
     ("a missed flush in compression", COMPRESS, r"\tif \(b\.flush\)\n\t\tm->shootdown\(m\);\n", ""),
     ("a compressed page that is forgotten", MAP, r"\t\tgmem_compressed_put\(m, \*entry\);\n", "\t\t(void)0;\n"),
+    ("a frame that the ledger does not get back", COMPRESS, r"(zstore_drop\(.*\)\))\n\t\tledger_put\(m->account, 1\);",
+     r"\1\n\t\t(void)0;"),
     ("a collapse without its flush", COLLAPSE, r"(ACQ_REL\);\n\n)\tm->shootdown\(m\);\n(\tif \(!complete)", r"\1\2"),
     ("a dirty bit lost in a collapse", COLLAPSE, r"m->format->accessed \| m->format->dirty", "m->format->accessed"),
     ("a write lost in a collapse", "kernel/gmem_leaf.h", r"\tif \(\*entry & LEAF_COPIED\)\n.*\n", ""),

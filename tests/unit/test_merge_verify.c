@@ -171,6 +171,25 @@ static void test_counters(void **state)
 	expect(1, 0, "merged pages is 10, and 9");
 }
 
+/* What the ledger has for a guest is what it has, or memory is lost, or given twice. */
+static void test_account(void **state)
+{
+	struct gmem *m;
+
+	start();
+	m = &fake_guests[1].m;
+	m->account->used++;
+	expect(2, 0, "the ledger has 6 frames for it; it has 1 own, 4 tables, 0 compressed");
+	m->account->used -= 2;
+	expect(2, 0, "the ledger has 4 frames");
+	m->account->used++;
+	while (!gmem_compress(m, (struct gmem_compress_how){ .at_rest = true }))
+		;
+	assert_string_equal(verify()->what, "");
+	m->account->used--;
+	expect(2, 0, " tables, 1 compressed");
+}
+
 static void test_content(void **state)
 {
 	start();
@@ -263,9 +282,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_clean), FAKE_TEST(test_compressed), FAKE_TEST(test_in_many_windows), FAKE_TEST(test_references),
-		FAKE_TEST(test_rights), FAKE_TEST(test_counters), FAKE_TEST(test_content),
-		FAKE_TEST(test_groups), FAKE_TEST(test_file_of_a_group), FAKE_TEST(test_matrix),
-		FAKE_TEST(test_matrix_of_many),
+		FAKE_TEST(test_rights), FAKE_TEST(test_counters), FAKE_TEST(test_account), FAKE_TEST(test_content),
+		FAKE_TEST(test_groups), FAKE_TEST(test_file_of_a_group), FAKE_TEST(test_matrix), FAKE_TEST(test_matrix_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
