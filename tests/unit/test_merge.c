@@ -398,6 +398,18 @@ static void test_without_dirty_bits(void **state)
 	fake_guest_destroy(1);
 }
 
+/* At most 16 bytes for each page of a guest that is scanned: such a page is a frame of the host's. */
+static void test_bookkeeping(void **state)
+{
+	static const u64 frames[] = { 300, 512, 513, 1024, 1025, 8191, 262145 };
+
+	fake_guests_start();
+	for (u32 i = 0; i < ARRAY_SIZE(frames); i++) {
+		assert_int_equal(merge_index_init(frames[i]), 0);
+		assert_in_range(merge_index_bytes(), 8 * frames[i], 16 * frames[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,6 +419,7 @@ int main(void)
 		FAKE_TEST(test_cost_follows_change), FAKE_TEST(test_written_after_the_hash),
 		FAKE_TEST(test_write_before_the_flush), FAKE_TEST(test_no_memory_to_unshare),
 		FAKE_TEST(test_guests_come_and_go), FAKE_TEST(test_unmerge), FAKE_TEST(test_without_dirty_bits),
+		FAKE_TEST(test_bookkeeping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
