@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The randomised model check of guest memory (tests/model/, docs/testing.md).
 
-model.py test            what `make check` runs: random episodes from several seeds, all short sequences
+model.py test            what `make test` (tests/run.py) runs: random episodes from several seeds, all short sequences
 model.py long MINUTES    the same for so long, with seeds of its own, and libFuzzer
 model.py fuzz SECONDS    libFuzzer alone, its corpus in build/model/corpus
 Failed episodes are kept: build/model/model replay build/model/fail-SEED.  Last line: `model: N passed, N failed`.
