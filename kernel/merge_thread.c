@@ -252,14 +252,17 @@ void merge_info(struct merge_info *info)
 	info->unmerge_cost = unmerge_frames() * PAGE_SIZE;
 }
 
-/* Frames come through the ledger's gate, so what it withholds does not count.  A hundredth of the memory stays for what
- * comes meanwhile, and for what the gate keeps back from low claims. */
+/* Frames come through the ledger's gate, so what it withholds does not count; unless all guests can have their full
+ * sizes at once: then it withholds from each only what others do not have yet, which is counted twice.  A hundredth of
+ * the memory stays for what comes meanwhile, and for what the gate keeps back from low claims. */
 static bool unmerge_fits(void)
 {
-	struct ledger_info ledger;
+	u64 spare = frame_total() / 100 * PAGE_SIZE;
+	struct ledger_info l;
 
-	ledger_info(&ledger);
-	return unmerge_frames() + frame_total() / 100 <= ledger.available >> PAGE_SHIFT;
+	ledger_info(&l);
+	return unmerge_frames() * PAGE_SIZE + spare <= l.available ||
+	       l.lacks + l.reserve + l.machines + spare <= frame_count(FRAME_FREE) * PAGE_SIZE;
 }
 
 int merge_control(enum merge_control what, u64 value)

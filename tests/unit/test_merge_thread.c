@@ -303,8 +303,8 @@ static void test_newcomer_during_a_step(void **state)
 	assert_int_equal(thread.step(&thread), STEP_AGAIN); /* ... something new: another pass at once */
 }
 
-/* A guest with the first claim, which may still grow to full frames, and one after it. */
-static void admit_two(u64 full)
+/* A guest with the first claim, which may still grow to so many frames, and one after it. */
+static void admit_two(u64 full, u64 full_second)
 {
 	static struct ledger_account first, second;
 	struct admission a;
@@ -312,7 +312,7 @@ static void admit_two(u64 full)
 	first = second = (struct ledger_account){ 0 };
 	ledger_start(16 * PAGE_SIZE, OVERCOMMIT_FULL);
 	assert_int_equal(ledger_admit(&first, 1, &(struct ledger_terms){ .full = full, .shares = 2 }, 0, &a), 0);
-	assert_int_equal(ledger_admit(&second, 2, &(struct ledger_terms){ .full = 50, .shares = 1 }, 0, &a), 0);
+	assert_int_equal(ledger_admit(&second, 2, &(struct ledger_terms){ .full = full_second, .shares = 1 }, 0, &a), 0);
 }
 
 static u32 state_now(void)
@@ -330,7 +330,7 @@ static void test_unmerge_that_does_not_fit(void **state)
 
 	begin();
 	joined = true;
-	admit_two(900);
+	admit_two(900, 500);
 	(void)ledger_level(&available);
 	gmem_totals.merged = 200;
 	assert_true(available > 50 && available < 200 && frame_count(FRAME_FREE) > 900);
@@ -352,6 +352,22 @@ static void test_unmerge_that_does_not_fit(void **state)
 	assert_int_equal(state_now(), MERGE_STOPPED);
 }
 
+/* The first guest's claim is for what it unmerges itself. */
+static void test_unmerge_where_all_fit(void **state)
+{
+	u64 available;
+
+	begin();
+	joined = true;
+	admit_two(600, 300);
+	(void)ledger_level(&available);
+	(void)sleep_ms(); /* it scans before */
+	gmem_totals.merged = available + 100;
+	assert_int_equal(merge_control(MERGE_CONTROL_UNMERGE, 0), 0);
+	(void)sleep_ms();
+	assert_int_equal(gmem_totals.merged, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +376,7 @@ int main(void)
 		FAKE_TEST(test_held_and_stopped), FAKE_TEST(test_back_off),
 		FAKE_TEST(test_no_back_off_when_memory_is_not_plenty), FAKE_TEST(test_budget), FAKE_TEST(test_newcomer),
 		FAKE_TEST(test_newcomer_during_a_step), FAKE_TEST(test_unmerge_that_does_not_fit),
+		FAKE_TEST(test_unmerge_where_all_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
