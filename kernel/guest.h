@@ -172,6 +172,6 @@ int guest_start_reaper(void) must_check;
 /* ---- what the monitor sees (guest_info.c) ---- */
 void guest_info(struct guest *g, struct guest_info *info);
 u64 guest_overhead(struct guest *g); /* bytes of Quire's own for it */
-u64 guest_saved_frames(void);        /* pages of all guests that are mapped from frames which are not theirs alone */
+u64 guest_saved_frames(const struct guest *but); /* pages of all other guests, mapped from frames not theirs alone */
 
 #endif

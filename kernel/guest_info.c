@@ -21,17 +21,25 @@ u64 guest_overhead(struct guest *g)
 	return bytes + g->vcpu_count * (ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) + 3 * PAGE_SIZE);
 }
 
+struct saved {
+	const struct guest *but;
+	u64 frames;
+};
+
 static void add_saved(struct guest *g, void *argument)
 {
-	*(u64 *)argument += g->gmem.shared_pages - MIN(g->gmem.zero_pages, g->gmem.shared_pages);
+	struct saved *s = argument;
+
+	if (g != s->but)
+		s->frames += g->gmem.shared_pages - MIN(g->gmem.zero_pages, g->gmem.shared_pages);
 }
 
-u64 guest_saved_frames(void)
+u64 guest_saved_frames(const struct guest *but)
 {
-	u64 frames = 0;
+	struct saved s = { but, 0 };
 
-	guest_each(add_saved, &frames);
-	return frames;
+	guest_each(add_saved, &s);
+	return s.frames;
 }
 
 /* By the monitor, which alone lets a guest die: what is not dying keeps its vCPUs while its call lasts. */

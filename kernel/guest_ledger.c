@@ -36,7 +36,7 @@ int guest_admit(struct guest *g, struct admission *admission)
 {
 	const struct ledger_terms terms = terms_of(g, &g->params);
 
-	return ledger_admit(&g->account, g->id, &terms, guest_saved_frames(), admission);
+	return ledger_admit(&g->account, g->id, &terms, guest_saved_frames(g), admission);
 }
 
 bool guest_memory_valid(const struct guest_params *p)
@@ -51,6 +51,7 @@ int guest_tune(struct guest *g, const struct guest_tune *tune, struct admission 
 {
 	struct guest_params params;
 	struct ledger_terms terms;
+	u64 saved = guest_saved_frames(g); /* the list's lock goes before a guest's */
 	int error = ERR_STATE;
 
 	spin_lock(&g->lock);
@@ -62,7 +63,7 @@ int guest_tune(struct guest *g, const struct guest_tune *tune, struct admission 
 		error = ERR_INVAL;
 	} else if (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED) {
 		terms = terms_of(g, &params);
-		error = ledger_tune(&g->account, &terms, admission);
+		error = ledger_tune(&g->account, &terms, saved, admission);
 	}
 	if (!error) {
 		g->params = params;

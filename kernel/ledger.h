@@ -49,12 +49,13 @@ struct ledger_terms {
 void ledger_start(u64 reserve, enum overcommit overcommit);
 
 /* Enters a guest, if the state stays safe with it (and the sizes add up, by overcommit); ERR_NOMEM if not.
- * saved: frames that sharing saves now.  a: what it was decided by, filled in any case. */
+ * saved: frames that sharing saves the others now.  a: what it was decided by, filled in any case. */
 int ledger_admit(struct ledger_account *account, u32 id, const struct ledger_terms *terms, u64 saved,
 		 struct admission *a) must_check;
 
-/* Other terms for a guest that is in; all or nothing as above. */
-int ledger_tune(struct ledger_account *account, const struct ledger_terms *terms, struct admission *a) must_check;
+/* Other terms for a guest that is in; all or nothing as above.  The sizes must add up only if its own grows. */
+int ledger_tune(struct ledger_account *account, const struct ledger_terms *terms, u64 saved,
+		struct admission *a) must_check;
 
 /* Its run has ended: it keeps what it has, and gets no more. */
 void ledger_freeze(struct ledger_account *account);

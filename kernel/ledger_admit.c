@@ -33,26 +33,26 @@ static void set_terms(struct ledger_account *a, const struct ledger_terms *t)
 	a->buffer = t->buffer;
 }
 
-/* What all sizes may lack together by the host's overcommit setting.  sharing: what sharing saves now stays
+/* Is what all sizes lack together within the host's overcommit setting?  sharing: what sharing saves now stays
  * saved, and the new guest will share as large a part as the others do. */
-static void judge_sizes(const struct ledger_account *a, const struct ledger_sums *s, u64 saved, struct admission *out)
+static bool judge_sizes(const struct ledger_account *a, const struct ledger_sums *s, u64 saved, struct admission *out)
 {
 	u64 held = s->used - a->used, lacks = s->lacks, own = ledger_lacks(a);
 
 	if (ledger.overcommit == OVERCOMMIT_FULL)
-		return;
+		return true;
 	if (ledger.overcommit == OVERCOMMIT_SHARING && saved)
 		lacks = (lacks - own) - MIN(saved, lacks - own) + own * held / (held + saved);
 	out->lacks = lacks * PAGE_SIZE;
-	if (lacks + s->reserve > s->free)
-		out->verdict = ADMIT_SIZES;
+	return lacks + s->reserve <= s->free;
 }
 
-/* a is in: is the state safe with it? */
-static void judge(const struct ledger_account *a, u64 saved, struct admission *out)
+/* a is in: is the state safe with it?  False if the sizes do not add up, whatever the verdict. */
+static bool judge(const struct ledger_account *a, u64 saved, struct admission *out)
 {
 	struct ledger_sums s = ledger_sum();
 	struct ledger_least least;
+	bool sizes;
 
 	ledger_slack(s, NULL, &least);
 	*out = (struct admission){
@@ -61,9 +61,9 @@ static void judge(const struct ledger_account *a, u64 saved, struct admission *o
 		.claimant = least.guest->id, .claim = ledger_lacks(least.guest) * PAGE_SIZE,
 		.ahead = least.ahead * PAGE_SIZE,
 	};
-	judge_sizes(a, &s, saved, out);
-	if (least.slack < 0)
-		out->verdict = ADMIT_CLAIM;
+	sizes = judge_sizes(a, &s, saved, out);
+	out->verdict = least.slack < 0 ? ADMIT_CLAIM : sizes ? ADMIT_OK : ADMIT_SIZES;
+	return sizes;
 }
 
 int ledger_admit(struct ledger_account *a, u32 id, const struct ledger_terms *terms, u64 saved,
@@ -82,12 +82,13 @@ int ledger_admit(struct ledger_account *a, u32 id, const struct ledger_terms *te
 	return out->verdict ? ERR_NOMEM : 0;
 }
 
-int ledger_tune(struct ledger_account *a, const struct ledger_terms *terms, struct admission *out)
+/* Whoever asks for no more than it had may: it makes nothing worse. */
+int ledger_tune(struct ledger_account *a, const struct ledger_terms *terms, u64 saved, struct admission *out)
 {
 	struct ledger_account before;
 	struct ledger_least least;
+	bool sizes, ok;
 	s64 slack;
-	bool ok;
 
 	spin_lock(&ledger.lock);
 	before = *a;
@@ -97,8 +98,11 @@ int ledger_tune(struct ledger_account *a, const struct ledger_terms *terms, stru
 	a->own = before.own;
 	a->buffer = before.buffer;
 	enter(a);
-	judge(a, 0, out);
+	sizes = judge(a, saved, out) || a->full <= before.full;
 	ok = out->verdict != ADMIT_CLAIM || ledger_slack(ledger_sum(), NULL, &least) >= slack;
+	if (ok && !sizes)
+		out->verdict = ADMIT_SIZES;
+	ok = ok && sizes;
 	if (!ok) {
 		leave(a);
 		*a = before;

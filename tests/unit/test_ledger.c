@@ -313,20 +313,69 @@ static void test_tune(void **state)
 	assert_int_equal(enter(0, 3000, 0, 256), 0);
 	assert_int_equal(enter(1, 7000, 0, 256), 0);
 	fill(1, 9999);
-	assert_int_equal(ledger_tune(&guests[1].account, &terms, &a), 0); /* now the first: what it lacks is there */
+	assert_int_equal(ledger_tune(&guests[1].account, &terms, 0, &a), 0); /* now the first: what it lacks is there */
 	fill(1, 9999);
 	assert_int_equal(guests[1].count, 7000);
 	terms = (struct ledger_terms){ .full = 3000, .shares = 258, .buffer = 8 };
-	assert_int_equal(ledger_tune(&guests[0].account, &terms, &a), ERR_NOMEM); /* what this one lacks is not */
+	assert_int_equal(ledger_tune(&guests[0].account, &terms, 0, &a), ERR_NOMEM); /* what this one lacks is not */
 	assert_int_equal(a.verdict, ADMIT_CLAIM);
 	assert_int_equal(a.claimant, 1);
 	assert_true(ledger_goes_before(&guests[1].account, &guests[0].account));
 	terms.full = 1000;
-	assert_int_equal(ledger_tune(&guests[0].account, &terms, &a), 0);
+	assert_int_equal(ledger_tune(&guests[0].account, &terms, 0, &a), 0);
 	terms.min = 1000, terms.shares = 1;
-	assert_int_equal(ledger_tune(&guests[0].account, &terms, &a), 0);
+	assert_int_equal(ledger_tune(&guests[0].account, &terms, 0, &a), 0);
 	leave(1);
 	leave(0);
+}
+
+/* Full sizes of 3000 each, of 8191 frames: the setting holds when one is tuned, too. */
+static void test_tune_sizes(void **state)
+{
+	struct ledger_terms terms = { .full = 6000, .shares = 256, .buffer = 8 };
+	struct admission a;
+
+	begin();
+	ledger_start(RESERVE * PAGE_SIZE, OVERCOMMIT_NONE);
+	assert_int_equal(enter(0, 3000, 0, 256), 0);
+	assert_int_equal(enter(1, 3000, 0, 256), 0);
+	assert_int_equal(ledger_tune(&guests[1].account, &terms, 0, &a), ERR_NOMEM);
+	assert_int_equal(a.verdict, ADMIT_SIZES);
+	assert_int_equal(a.lacks, 9000 * PAGE_SIZE);
+	assert_int_equal(a.needs, 6000 * PAGE_SIZE);
+	assert_int_equal(guests[1].account.full, 3000);
+	terms.full = 4000;
+	assert_int_equal(ledger_tune(&guests[1].account, &terms, 0, &a), 0); /* this does fit */
+	fake_leave(6000); /* the host itself: now the sizes do not add up any more */
+	terms.shares = 300;
+	assert_int_equal(ledger_tune(&guests[1].account, &terms, 0, &a), 0); /* what is no more may be */
+	terms.full = 3900;
+	assert_int_equal(ledger_tune(&guests[1].account, &terms, 0, &a), 0);
+	terms.full = 3901;
+	assert_int_equal(ledger_tune(&guests[1].account, &terms, 0, &a), ERR_NOMEM);
+	assert_int_equal(a.verdict, ADMIT_SIZES);
+	fake_give_back();
+	leave(0);
+	leave(1);
+}
+
+static void test_tune_sizes_by_sharing(void **state)
+{
+	struct ledger_terms terms = { .full = 6000, .shares = 256, .buffer = 8 };
+	struct admission a;
+
+	begin();
+	ledger_start(RESERVE * PAGE_SIZE, OVERCOMMIT_SHARING);
+	assert_int_equal(enter(0, 3000, 0, 256), 0);
+	assert_int_equal(enter(1, 3000, 0, 256), 0);
+	fill(0, 1000);
+	assert_int_equal(ledger_tune(&guests[1].account, &terms, 0, &a), ERR_NOMEM);
+	assert_int_equal(a.verdict, ADMIT_SIZES);
+	assert_int_equal(a.lacks, 8000 * PAGE_SIZE);
+	assert_int_equal(ledger_tune(&guests[1].account, &terms, 1000, &a), 0); /* the other shares half of what it uses */
+	assert_int_equal(a.lacks, (1000 + 3000) * PAGE_SIZE);
+	leave(0);
+	leave(1);
 }
 
 static void test_host_takes_of_the_reserve(void **state)
@@ -404,7 +453,7 @@ static void one_step(u32 *refused, u32 *starved, u32 *tuned)
 		leave(i);
 		break;
 	case 1:
-		*tuned += !ledger_tune(&g->account, &terms, &a);
+		*tuned += !ledger_tune(&g->account, &terms, 0, &a);
 		break;
 	case 2:
 		(void)!ledger_refill(&g->account);
@@ -446,6 +495,7 @@ int main(void)
 		FAKE_TEST(test_alone), FAKE_TEST(test_first_reaches_its_size), FAKE_TEST(test_claim_goes_by_shares_then_age),
 		FAKE_TEST(test_promises), FAKE_TEST(test_buffer), FAKE_TEST(test_walls), FAKE_TEST(test_levels),
 		FAKE_TEST(test_limit), FAKE_TEST(test_frozen), FAKE_TEST(test_sizes), FAKE_TEST(test_tune),
+		FAKE_TEST(test_tune_sizes), FAKE_TEST(test_tune_sizes_by_sharing),
 		FAKE_TEST(test_host_takes_of_the_reserve), FAKE_TEST(test_random),
 	};
 
