@@ -44,10 +44,10 @@ static void log_wait(struct guest *g)
 
 	ledger_info(&i);
 	if (g->account.used >= g->account.full)
-		log_limited(&g->log_limit, LOG_WARN, "guest %u %s: waits for memory: it has all that it may have, "
+		log_limited(&g->memory_log, LOG_WARN, "guest %u %s: waits for memory: it has all that it may have, "
 			    "%lu KiB", g->id, g->name, kib(g->account.full * PAGE_SIZE));
 	else
-		log_limited(&g->log_limit, LOG_WARN, "guest %u %s: waits for memory: %lu KiB free, of them %lu reserve, "
+		log_limited(&g->memory_log, LOG_WARN, "guest %u %s: waits for memory: %lu KiB free, of them %lu reserve, "
 			    "%lu machines', %lu promised, %lu kept for %s", g->id, g->name,
 			    kib(frame_count(FRAME_FREE) * PAGE_SIZE), kib(i.reserve), kib(i.machines),
 			    kib(i.promised), kib(i.claim), name_of(i.claimant));
@@ -121,7 +121,7 @@ static void go_on(struct guest *g, void *argument)
 		guest_kick(g, REQUEST_RESUMED);
 		if (g->process)
 			process_wake(g->process); /* its writes may wait, too */
-		log_limited(&g->log_limit, LOG_INFO, "guest %u %s: goes on: there is memory again", g->id, g->name);
+		log_limited(&g->memory_log, LOG_INFO, "guest %u %s: goes on: there is memory again", g->id, g->name);
 	}
 	spin_unlock(&g->lock);
 }

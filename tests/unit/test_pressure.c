@@ -1,0 +1,206 @@
+/* Memory pressure: who that waits goes on when, what the log tells of it whatever else a guest makes it tell.  The ledger is a fake: a test says how much room it sees. */
+/* links: kernel/pressure.c kernel/log.c kernel/lib/fmt.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "kernel/collapse.h"
+#include "kernel/compress.h"
+#include "kernel/frame.h"
+#include "kernel/guest.h"
+#include "kernel/merge.h"
+#include "kernel/monitor.h"
+#include "kernel/process.h"
+#include "kernel/thread.h"
+
+#define GUESTS 3
+#define SECOND 1000000000ull
+
+void (*ledger_notify)(void);
+
+static struct guest guests[GUESTS];
+static struct thread thread;
+static u64 now = 1000 * SECOND;
+static u64 room;             /* frames: a guest that waits may go on if there are more besides others' */
+static enum memory_level level;
+static u64 asked, asked_times; /* targets_set's: the last frames, and how often */
+static bool armed;
+
+u64 clock_ns(void) { return now; }
+u64 clock_cycles(u64 ns) { return ns; }
+u64 frame_count(enum frame_kind kind) { return 1000; }
+u64 frame_total(void) { return 10000; }
+struct guest *guest_find(u32 id) { return id && id <= GUESTS ? &guests[id - 1] : NULL; }
+void guest_kick(struct guest *g, u32 requests) { }
+void process_wake(struct process *p) { }
+void monitor_raise(u32 events) { }
+void thread_start(struct thread *t) { }
+void thread_wake(struct thread *t) { }
+void timer_arm(struct timer *t, u64 deadline) { armed = true; }
+void merge_hurry(bool hurry) { }
+void compress_wake(void) { }
+void collapse_look(void) { }
+void ledger_info(struct ledger_info *info) { *info = (struct ledger_info){ .level = level }; }
+
+struct thread *thread_create(struct process *process, enum step (*step)(struct thread *t), u32 weight)
+{
+	thread.step = step;
+	return &thread;
+}
+
+void guest_each(void (*look)(struct guest *g, void *argument), void *argument)
+{
+	for (u32 i = 0; i < GUESTS; i++)
+		look(&guests[i], argument);
+}
+
+bool ledger_goes_before(const struct ledger_account *a, const struct ledger_account *b)
+{
+	return a->shares > b->shares;
+}
+
+bool ledger_may_resume(struct ledger_account *a, u64 others)
+{
+	return room > others;
+}
+
+enum memory_level ledger_level(u64 *available)
+{
+	*available = 100;
+	return level;
+}
+
+void targets_set(u64 frames)
+{
+	asked = frames;
+	asked_times++;
+}
+
+/* A look after so long. */
+static void look_after(u64 ns)
+{
+	now += ns;
+	armed = false;
+	assert_int_equal(thread.step(&thread), STEP_BLOCK);
+}
+
+/* Nothing of an earlier test is left: memory was plenty for long. */
+static int begin(void **state)
+{
+	memset(guests, 0, sizeof(guests));
+	for (u32 i = 0; i < GUESTS; i++) {
+		guests[i] = (struct guest){ .id = i + 1, .name = "g", .state = GUEST_RUNNING, .lock.class = LOCK_GUEST,
+					    .account = { .full = 500, .used = 400, .shares = 10 + i } };
+		guests[i].name[1] = (char)('1' + i);
+	}
+	room = 0;
+	level = MEMORY_HIGH;
+	if (!thread.step)
+		assert_int_equal(pressure_start(), 0);
+	look_after(100 * SECOND);
+	asked = asked_times = 0;
+	return 0;
+}
+
+static bool waits(u32 i)
+{
+	return guests[i].hold & HOLD_MEMORY;
+}
+
+/* How often text is in the log. */
+static u32 told(const char *text)
+{
+	static char log[LOG_SIZE + 1];
+	u64 position = 0;
+	u32 n = 0;
+
+	log[log_read(&position, log, LOG_SIZE)] = 0;
+	for (const char *at = log; (at = strstr(at, text)); at++)
+		n++;
+	return n;
+}
+
+static void test_highest_claim_first(void **state)
+{
+	for (u32 i = 0; i < GUESTS; i++)
+		guest_wait_memory(&guests[i]);
+	look_after(SECOND);
+	assert_true(waits(0) && waits(1) && waits(2) && armed); /* nothing came back */
+	room = 50;
+	look_after(SECOND);
+	assert_true(waits(0) && waits(1) && !waits(2));
+	look_after(SECOND);
+	assert_true(waits(0) && waits(1)); /* the last may be after all of it still: it lacks 100 */
+	room = 101;
+	look_after(0);
+	assert_true(waits(0) && !waits(1)); /* there is something besides */
+	room = 0;
+	look_after(10 * SECOND);
+	assert_true(waits(0) && armed);
+	room = 1;
+	look_after(0);
+	assert_false(waits(0));
+	look_after(0);
+	assert_false(armed); /* nobody is left to look after */
+}
+
+static void test_time_to_settle(void **state)
+{
+	room = 50;
+	guest_wait_memory(&guests[1]);
+	look_after(0);
+	assert_false(waits(1));
+	guest_wait_memory(&guests[0]);
+	look_after(2 * SECOND - 1);
+	assert_true(waits(0));
+	look_after(1); /* it did not take it: the next may */
+	assert_false(waits(0));
+}
+
+/* Who went on and waits again is after nothing. */
+static void test_last_waits_again(void **state)
+{
+	room = 50;
+	guest_wait_memory(&guests[2]);
+	look_after(0);
+	guest_wait_memory(&guests[0]);
+	guests[2].hold = HOLD_PAUSE | HOLD_MEMORY;
+	look_after(1);
+	assert_true(waits(0) && guests[2].hold == HOLD_PAUSE);
+	guests[2].state = GUEST_STOPPED;
+	guests[2].account.full = guests[2].account.used;
+	look_after(1);
+	assert_false(waits(0));
+}
+
+static void test_lines_in_spite_of_noise(void **state)
+{
+	u32 waited = told("g1: waits for memory"), went = told("g1: goes on");
+
+	for (u32 i = 0; i < 100; i++)
+		log_limited(&guests[0].log_limit, LOG_WARN, "noise");
+	guest_wait_memory(&guests[0]);
+	guest_wait_memory(&guests[0]); /* that is no news */
+	assert_int_equal(told("g1: waits for memory"), waited + 1);
+	room = 1;
+	look_after(0);
+	assert_int_equal(told("g1: goes on"), went + 1);
+	for (u32 i = 0; i < 100; i++) { /* but these lines are limited, too */
+		guest_wait_memory(&guests[0]);
+		look_after(SECOND / 1000);
+	}
+	assert_in_range(told("g1: waits for memory"), waited + 2, waited + 1 + LOG_LIMIT_BURST);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_highest_claim_first, begin), cmocka_unit_test_setup(test_time_to_settle, begin),
+		cmocka_unit_test_setup(test_last_waits_again, begin),
+		cmocka_unit_test_setup(test_lines_in_spite_of_noise, begin),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
