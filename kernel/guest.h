@@ -61,9 +61,10 @@ struct guest {
 	struct ring output, input; /* what it wrote; what was typed to it */
 	u64 start_clock, first_insn_clock, first_output_clock; /* o: ns */
 	struct log_limit log_limit; /* of lines that it can provoke */
-	struct log_limit memory_log; /* of those that it waits for memory and goes on: no other lines use these up */
+	struct log_limit memory_log; /* of those about waiting for memory: noise does not use them up */
 	u64 memory_wish;           /* g: struct guest_memory's, bytes, 0: none */
 	u64 memory_pressure;       /* g: the same */
+	u64 target_told;           /* the keeper's: clock ns when it was last told that it is asked for memory, 0: never */
 	struct memory_stats stats; /* g: what it says of its memory in this run */
 	struct working_set working_set; /* the keeper's */
 	struct {
@@ -153,6 +154,9 @@ bool guest_memory_valid(const struct guest_params *params);
 u64 guest_heap_max(const struct guest *g); /* bytes, of its machine process */
 
 /* ---- memory pressure (pressure.c) ---- */
+
+/* What comes and goes many times a second is told so seldom. */
+#define PRESSURE_TELL_NS 10000000000ull
 
 /* The ledger refused it a frame: it is held until it may go on. */
 void guest_wait_memory(struct guest *g);

@@ -22,7 +22,10 @@
 #define ROUND_NS 100000000ull
 #define TARGETS_NS 2000000000ull
 #define SETTLE_NS 2000000000ull
-#define TELL_NS 10000000000ull
+
+/* Balloons keep what they gave until memory was plenty for so long.  A guest that had it back at once would take it at
+ * once, memory would be short again within a few rounds, and so to and fro. */
+#define KEEP_NS 5000000000ull
 
 static struct thread *keeper;
 
@@ -169,7 +172,7 @@ static void tell_level(enum memory_level level, u64 available)
 	static u64 told[MEMORY_LOW + 1]; /* clock ns, 0: not since then */
 	u64 now = clock_ns();
 
-	if (!told[level] || now - told[level] >= TELL_NS) {
+	if (!told[level] || now - told[level] >= PRESSURE_TELL_NS) {
 		log_level(level, available);
 		told[level] = now;
 	}
@@ -177,18 +180,23 @@ static void tell_level(enum memory_level level, u64 available)
 		memset(told, 0, sizeof(told));
 }
 
+static u64 asked; /* o: the keeper's: clock ns when balloons were asked last, 0: they are not */
+
 /* Balloons are asked for what lacks to the high level, again each TARGETS_NS as long as it does. */
 static void follow_targets(enum memory_level level, u64 available)
 {
-	static u64 asked; /* clock ns, 0: not */
+	static u64 lacked; /* clock ns: so late it did */
 	u64 wanted = frame_total() * 6 / 100, now = clock_ns();
 
-	if (level == MEMORY_HIGH && asked) {
+	if (level != MEMORY_HIGH) {
+		lacked = now;
+		if (!asked || now - asked >= TARGETS_NS) {
+			targets_set(wanted > available ? wanted - available : 1);
+			asked = now;
+		}
+	} else if (asked && now - lacked >= KEEP_NS) {
 		targets_set(0);
 		asked = 0;
-	} else if (level != MEMORY_HIGH && (!asked || now - asked >= TARGETS_NS)) {
-		targets_set(wanted > available ? wanted - available : 1);
-		asked = now;
 	}
 }
 
@@ -219,7 +227,7 @@ static enum step look(struct thread *t)
 	enum memory_level level = follow_level();
 	u32 waiting = let_one_go_on();
 
-	if (waiting || level != MEMORY_HIGH) {
+	if (waiting || asked || level != MEMORY_HIGH) {
 		t->timer.expired = time_to_look;
 		timer_arm(&t->timer, rdtsc() + clock_cycles(ROUND_NS));
 	}

@@ -5,6 +5,7 @@
  * what it says.  The common factor is found by halving, so that all
  * together have as much less as is wanted.  Nobody goes below memory-min or 35 % of its size, and whoever has less
  * than its part keeps it.  Only the keeper's thread calls here. */
+#include "kernel/clock.h"
 #include "kernel/guest.h"
 #include "kernel/lib/muldiv.h"
 #include "kernel/log.h"
@@ -55,6 +56,17 @@ static void add(struct guest *g, void *argument)
 		r->sum += frames_at(g, r->factor);
 }
 
+static void tell_asked(struct guest *g, u64 frames)
+{
+	u64 now = clock_ns();
+
+	if (g->target_told && now - g->target_told < PRESSURE_TELL_NS)
+		return;
+	g->target_told = now;
+	log_info("guest %u %s: is asked to make do with %lu KiB", g->id, g->name,
+		 (unsigned long)(frames * PAGE_SIZE / KIB));
+}
+
 /* Shared pages are in its RAM, too, and cost nothing; compressed ones cost less than they are; tables are not in it. */
 static void tell(struct guest *g, void *argument)
 {
@@ -73,8 +85,7 @@ static void tell(struct guest *g, void *argument)
 	frames -= MIN(frames, g->gmem.tables);
 	guest_set_memory_target(g, MAX(frames, 1) * PAGE_SIZE);
 	if (!before)
-		log_info("guest %u %s: is asked to make do with %lu KiB", g->id, g->name,
-			 (unsigned long)(frames * PAGE_SIZE / KIB));
+		tell_asked(g, frames);
 }
 
 static u64 sum_at(u64 factor)

@@ -1,4 +1,5 @@
-/* Memory pressure: who that waits goes on when, what the log tells of it whatever else a guest makes it tell.  The ledger is a fake: a test says how much room it sees. */
+/* Memory pressure: who that waits goes on when, what the log tells of it whatever else a guest makes it tell, and when
+ * balloons are asked and left alone.  The ledger is a fake: a test says how much room it sees. */
 /* links: kernel/pressure.c kernel/log.c kernel/lib/fmt.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -194,12 +195,41 @@ static void test_lines_in_spite_of_noise(void **state)
 	assert_in_range(told("g1: waits for memory"), waited + 2, waited + 1 + LOG_LIMIT_BURST);
 }
 
+static void test_targets_are_kept(void **state)
+{
+	level = MEMORY_SOFT;
+	look_after(0);
+	assert_int_equal(asked, 500); /* to 6 % of 10000 */
+	look_after(SECOND);
+	assert_int_equal(asked_times, 1);
+	look_after(SECOND);
+	assert_int_equal(asked_times, 2); /* each 2 s */
+	for (u32 i = 0; i < 20; i++) { /* to and fro: nobody sees it */
+		level = i % 2 ? MEMORY_SOFT : MEMORY_HIGH;
+		look_after(SECOND / 10);
+		assert_true(asked && armed);
+	}
+	assert_in_range(asked_times, 3, 4);
+	level = MEMORY_HIGH;
+	look_after(5 * SECOND - 1);
+	assert_true(asked && armed);
+	look_after(1);
+	assert_false(asked || armed); /* it was plenty long enough */
+	asked_times = 0;
+	look_after(100 * SECOND);
+	assert_int_equal(asked_times, 0);
+	level = MEMORY_SOFT;
+	look_after(0);
+	assert_int_equal(asked_times, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_highest_claim_first, begin), cmocka_unit_test_setup(test_time_to_settle, begin),
 		cmocka_unit_test_setup(test_last_waits_again, begin),
 		cmocka_unit_test_setup(test_lines_in_spite_of_noise, begin),
+		cmocka_unit_test_setup(test_targets_are_kept, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,8 +28,17 @@ void guest_sample_memory(struct guest *g, bool wanted)
 	g->working_set.count += wanted;
 }
 
+static u64 now = 1;
+static u32 lines; /* logged */
+
+u64 clock_ns(void)
+{
+	return now;
+}
+
 void log_print(u32 level, const char *format, ...)
 {
+	lines++;
 }
 
 static u64 pages(u32 i)
@@ -40,6 +49,7 @@ static u64 pages(u32 i)
 static int setup(void **state)
 {
 	memset(guests, 0, sizeof(guests));
+	lines = 0;
 	for (u32 i = 0; i < GUESTS; i++) {
 		guests[i].state = GUEST_RUNNING;
 		guests[i].stats.driver = 1;
@@ -124,6 +134,19 @@ static void test_shared_pages_are_memory_too(void **state)
 	assert_in_range(pages(0), 7479, 7480);
 }
 
+static void test_not_told_all_the_time(void **state)
+{
+	for (u32 i = 0; i < 20; i++) {
+		targets_set(4000);
+		targets_set(0);
+		now += PRESSURE_TELL_NS / 20;
+	}
+	assert_int_equal(lines, GUESTS);
+	targets_set(4000);
+	targets_set(4000);
+	assert_int_equal(lines, 2 * GUESTS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +157,7 @@ int main(void)
 		cmocka_unit_test_setup(test_what_is_used_goes_before_what_is_said, setup),
 		cmocka_unit_test_setup(test_bounds, setup),
 		cmocka_unit_test_setup(test_shared_pages_are_memory_too, setup),
+		cmocka_unit_test_setup(test_not_told_all_the_time, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
