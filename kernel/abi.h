@@ -367,6 +367,8 @@ struct ledger_info {
 	u32 claimant;    /* 0: there are not two guests */
 	u64 lacks;       /* what all guests lack to their full sizes */
 	u64 available;   /* what guests may still be given */
+	u64 shared;      /* frames that guests map and none has for itself: merged ones and files' */
+	u64 debt;        /* what guests would take if all sharing broke */
 	struct compress_info compression;
 };
 

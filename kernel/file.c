@@ -41,3 +41,16 @@ u64 file_bytes(void)
 {
 	return frame_count(FRAME_FILE) * PAGE_SIZE;
 }
+
+u64 file_frames_mapped(void)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < boot->file_count; i++) {
+		const struct boot_file *f = &boot->files[i];
+
+		for (u64 at = f->base; at < f->base + f->size; at += PAGE_SIZE)
+			n += frame_refs((hpa_t){ at }) > 1; /* one is the file's own */
+	}
+	return n;
+}

@@ -20,4 +20,7 @@ const struct boot_file *file_config(void);
 /* Bytes of frames that files hold. */
 u64 file_bytes(void);
 
+/* Frames of files that guests map; each is looked at. */
+u64 file_frames_mapped(void);
+
 #endif

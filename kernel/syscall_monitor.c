@@ -10,6 +10,7 @@
 #include "kernel/merge_matrix.h"
 #include "kernel/merge_verify.h"
 #include "kernel/monitor.h"
+#include "kernel/sharing.h"
 #include "kernel/syscall.h"
 #include "kernel/trace.h"
 #include "kernel/vcpu.h"
@@ -317,6 +318,7 @@ SYSCALL_HANDLER(ledger_info)
 	struct ledger_info info;
 
 	ledger_info(&info);
+	sharing_info(&info);
 	compress_info(&info.compression);
 	return process_write(t->process, a[0], &info, sizeof(info));
 }

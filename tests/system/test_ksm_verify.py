@@ -63,4 +63,7 @@ def test_born_merged():
         assert counts["pages_merged"] == 0
         assert counts["born_merged"] == shared["alpha"]["files"] + shared["beta"]["files"]
         assert 0 < shared["alpha"]["beta"] <= min(shared["alpha"]["files"], shared["beta"]["files"])
+        cells = m.freecell()
+        assert cells["debt if all sharing broke"] == counts["born_merged"] << 12  # the files keep their frames
+        assert cells["memory that guests share"] == counts["born_merged"] - shared["alpha"]["beta"] << 12
         verify(m)

@@ -276,6 +276,9 @@ static void test_memtune(void **state)
 	fake.ledger = (struct ledger_info){ .claimant = info->id, .claim = 3 * MIB, .level = MEMORY_HARD };
 	fake_expect("freecell", "  kept for web                                    3072 KiB         3 MiB\r\n");
 	fake_expect("nodeinfo", "Memory pressure   hard\r\n");
+	fake.ledger.shared = 5 * MIB, fake.ledger.debt = 7 * MIB;
+	fake_expect("freecell", "memory that guests share                          5120 KiB         5 MiB\r\n"
+				"  debt if all sharing broke                       7168 KiB         7 MiB\r\n");
 	fake.ledger.compression = (struct compress_info){ .pages = 3, .bytes = 2 * PAGE_SIZE, .compressed = 5 };
 	fake_expect("freecell", "compressed pages of guests                          12 KiB        12 KiB\r\n");
 	fake_expect("freecell", "  take                                               8 KiB         8 KiB\r\n");

@@ -95,6 +95,8 @@ void commands_ledger_rows(void (*row)(const char *what, u64 bytes),
 	}
 	row("  lacks if all sizes are called in", ledger.lacks);
 	row("  can be given", ledger.available);
+	row("memory that guests share", ledger.shared);
+	row("  debt if all sharing broke", ledger.debt);
 	c = &ledger.compression;
 	row("compressed pages of guests", c->pages * PAGE_SIZE);
 	row("  take", c->bytes);
