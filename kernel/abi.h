@@ -311,7 +311,7 @@ struct guest_params {
  * bytes, and the guest that would lose.  kernel/ledger.h has the rule. */
 enum admission_verdict {
 	ADMIT_OK,
-	ADMIT_BUILD, /* there is not even enough for its vCPUs and its machine process */
+	ADMIT_BUILD, /* there is not even enough for its vCPUs and its machine process, which take needs */
 	ADMIT_CLAIM, /* guest claimant could not reach its full size any more */
 	ADMIT_SIZES, /* the host's overcommit setting forbids it */
 	ADMIT_CPUS,  /* it wants CPUs of its own, and there are only so many */

@@ -145,6 +145,9 @@ void guest_sample_memory(struct guest *g, bool wanted);
 
 /* ---- its place in the ledger (guest_ledger.c) ---- */
 
+/* May a start build so many vCPUs and a machine process out of the host's reserve?  admission: the arithmetic. */
+bool guest_may_build(u32 vcpus, struct admission *admission);
+
 /* g's vCPUs and its machine process are there: what they hold is not counted again. */
 int guest_admit(struct guest *g, struct admission *admission) must_check;
 

@@ -1,8 +1,10 @@
 /* A guest's terms in the ledger: what its parameters mean in frames, at its start and when an operator changes
  * them.  What its machine process may take after the start is counted here and nowhere else. */
+#include "kernel/frame.h"
 #include "kernel/gmem_uniform.h"
 #include "kernel/guest.h"
 #include "kernel/process.h"
+#include "kernel/vcpu.h"
 
 #define MACHINE_HEAP (128 * KIB) /* of a machine process, and for each vCPU: */
 #define MACHINE_HEAP_VCPU (32 * KIB)
@@ -12,6 +14,25 @@
 #define UNPACKING 1    /* a compressed page has its frame again before its compressed bytes go */
 #define WRITE_BUFFER 8 /* frames that its writes may draw before a vCPU waits for memory, and for each vCPU: */
 #define WRITE_VCPU 8
+
+/* What a start takes of the host's reserve before its guest is in the ledger.  Each vCPU: its struct; its page, VMCB
+ * or VMCS and what belongs to that, APIC page, vector registers.  Besides, the machine process: data, stack, tables. */
+#define VCPU_FRAMES (4 + 5)
+#define MACHINE_FRAMES 64
+
+_Static_assert(sizeof(struct vcpu) <= 4 * PAGE_SIZE, "VCPU_FRAMES");
+
+bool guest_may_build(u32 vcpus, struct admission *admission)
+{
+	u64 frames = MACHINE_FRAMES + (u64)vcpus * VCPU_FRAMES;
+	struct ledger_info i;
+
+	ledger_info(&i);
+	*admission = (struct admission){ .verdict = ADMIT_BUILD, .needs = frames * PAGE_SIZE,
+					 .free = frame_count(FRAME_FREE) * PAGE_SIZE,
+					 .reserve = i.reserve + i.machines, .promised = i.promised };
+	return ledger_host_may_take(frames);
+}
 
 u64 guest_heap_max(const struct guest *g)
 {

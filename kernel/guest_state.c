@@ -2,7 +2,6 @@
 #include "arch/x86_64/registers.h"
 #include "kernel/clock.h"
 #include "kernel/compress.h"
-#include "kernel/frame.h"
 #include "kernel/guest.h"
 #include "kernel/guest_cpus.h"
 #include "kernel/guest_node.h"
@@ -127,12 +126,12 @@ int guest_start(struct guest *g, const struct guest_params *params, struct admis
 	struct process *p = NULL;
 	int error;
 
-	*admission = (struct admission){ .verdict = ADMIT_BUILD, .free = frame_count(FRAME_FREE) * PAGE_SIZE };
-
 	if (!params_valid(params))
 		return ERR_INVAL;
 	if (g->state != GUEST_OFF || g->process)
 		return ERR_STATE;
+	if (!guest_may_build(vcpus_possible(params), admission))
+		return ERR_NOMEM;
 	g->params = *params;
 	g->hold = g->parked = 0;
 	g->start_clock = clock_ns();

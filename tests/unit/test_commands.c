@@ -186,8 +186,8 @@ static void test_no_memory(void **state)
 		    "error: db: overcommit = none: guests can need 300 MiB more memory, its 129 MiB among it, and "
 			   "of 20 MiB free 8 MiB are reserve: give it less or destroy a guest\r\n");
 	fake.admission.verdict = ADMIT_BUILD;
-	fake_expect("start db", "error: db: no memory for its processors and its machine process: 20 MiB free; destroy a "
-			   "guest\r\n");
+	fake_expect("start db", "error: db: its processors and its machine process take 129 MiB, and of 20 MiB free 8 MiB "
+				"are reserve and 3 MiB promised: give it fewer or destroy a guest\r\n");
 }
 
 static void test_setmem(void **state)

@@ -207,7 +207,7 @@ static void test_failures_are_told(void **state)
 	fake_stop(guest, STOP_REBOOT, "");
 	fake.start_error = ERR_NOMEM;
 	fake.admission.verdict = ADMIT_BUILD;
-	expect_line("guest web: not started: no memory for its processors");
+	expect_line("guest web: not started: its processors and its machine process take");
 	assert_int_equal(guest->info.state, GUEST_OFF);
 	fake.start_error = 0;
 	fake_run("start web");

@@ -31,8 +31,10 @@ void start_say_no_memory(u32 id, const struct admission *a, char *reason, size_t
 	struct guest_info claimant;
 
 	if (a->verdict == ADMIT_BUILD)
-		fmt_print(reason, size, "no memory for its processors and its machine process: %s free; destroy a guest",
-			  units_size(a->free).text);
+		fmt_print(reason, size,
+			  "its processors and its machine process take %s, and of %s free %s are reserve and %s promised: give "
+			  "it fewer or destroy a guest", units_size(a->needs).text, units_size(a->free).text,
+			  units_size(a->reserve).text, units_size(a->promised).text);
 	else if (a->verdict == ADMIT_SIZES)
 		fmt_print(reason, size,
 			  "overcommit = %s: guests can need %s more memory, its %s among it, and of %s free %s are reserve: "
