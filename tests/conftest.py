@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from harness.emulator import Unsupported  # noqa: E402
-from harness.machine import LOGS, SLOW, Machine  # noqa: E402
+from harness.machine import FAULT, LOGS, SLOW, Late, Machine, out_of_time  # noqa: E402
 from harness.machines import MACHINES  # noqa: E402
 
 DEADLINE = 420  # seconds for a test with its fixtures; @pytest.mark.deadline(N) for another
@@ -84,6 +84,16 @@ def pytest_terminal_summary(terminalreporter):
         cells = [" ".join(f"{n} {kind}" for kind, n in row.get(m, {}).items()) or "-" for m in used]
         terminalreporter.write_line(f"{name:<64}" + "".join(f"{cell:>16}" for cell in cells))
     terminalreporter.write_line(f"{'seconds':<64}" + "".join(f"{took[m]:>16.0f}" for m in used))
+    report_late(terminalreporter)
+
+
+def report_late(terminalreporter):
+    """A line for each failure of a test all of whose failures are missed deadlines: run.py repeats these tests only."""
+    failures = [r for kind in ("failed", "error") for r in terminalreporter.stats.get(kind, [])]
+    other = {r.nodeid for r in failures if not getattr(r, "late", False)}
+    for report in failures:
+        if report.nodeid not in other:
+            terminalreporter.write_line(f"late: {report.nodeid}")
 
 
 def skip_of(reason):
@@ -95,7 +105,7 @@ def skip_of(reason):
 
 
 def overdue(_signal, _frame):
-    raise TimeoutError("the test's deadline passed")
+    raise out_of_time("the test's deadline passed")
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +135,7 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     if report.failed:
+        report.late = call.excinfo.errisinstance(Late) and not any(FAULT.search(m.text()) for m in Machine.running)
         for machine in Machine.running:
             where = os.path.relpath(machine.log_path, os.path.join(LOGS, "..", ".."))
             report.sections.append((f"end of {where}", machine.tail(60)))

@@ -30,8 +30,27 @@ KNOWN = {"vmlinuz": "build/debian/vmlinuz", "initrd.cpio": "build/debian/initrd.
          "memtest.bin": "build/debian/memtest.bin", "gnumach": "build/debian/gnumach"}
 
 
+# What no lack of time explains, on a serial line: a panic of ours or of a guest, a test guest's verdict.
+FAULT = re.compile(r"\*\*\* Quire panic|Kernel panic|\bOops\b|BUG: (?!soft)|words? (?:is|are) wrong|triple fault|^FAIL\b.*",
+                   re.M)
+
+
 class Failure(AssertionError):
-    """Something that was waited for did not come; the text has the end of the serial line's log."""
+    """Something is not as it must be; the text has the end of the serial line's log."""
+
+
+class Late(Failure):
+    """Something that was waited for did not come, and no machine showed a fault: a busy host can be the reason.  Only
+    tests that fail so are repeated (tests/run.py)."""
+
+
+def out_of_time(text):
+    """The exception for a deadline that passed: Late, unless a machine that runs showed a fault."""
+    for machine in Machine.running:
+        fault = FAULT.search(machine.text())
+        if fault:
+            return Failure(f"{text}\n(and {machine.name} said: {fault.group()})")
+    return Late(text)
 
 
 def clean(text):
@@ -101,7 +120,7 @@ class Machine:
 
     def __exit__(self, kind, *_):
         try:
-            if kind is None and self.at_prompt:
+            if self.at_prompt and (kind is None or issubclass(kind, Late)):  # late, and its memory is right?
                 self.verify_memory()
         finally:
             self._end()
@@ -181,9 +200,10 @@ class Machine:
         try:
             self.line.expect(pattern, timeout=deadline * self.slow)
         except (pexpect.TIMEOUT, pexpect.EOF) as e:
-            what = "the machine ended" if isinstance(e, pexpect.EOF) else f"not within {deadline * self.slow:g} s"
-            what = f"{what}, waiting for {pattern!r}"
-            raise Failure(f"{self.name}: {what}; serial line:\n{self.tail()}") from None
+            ended = isinstance(e, pexpect.EOF)
+            what = "the machine ended" if ended else f"not within {deadline * self.slow:g} s"
+            what = f"{self.name}: {what}, waiting for {pattern!r}; serial line:\n{self.tail()}"
+            raise (Failure if ended else out_of_time)(what) from None
         return self.line.match
 
     def wait_prompt(self, deadline=60):
@@ -207,7 +227,7 @@ class Machine:
         try:
             self.line.expect(pexpect.EOF, timeout=deadline * self.slow)
         except pexpect.TIMEOUT:
-            raise Failure(f"{self.name}: still on after {deadline} s:\n{self.tail()}") from None
+            raise out_of_time(f"{self.name}: still on after {deadline} s:\n{self.tail()}") from None
         return self.emulator.ended(deadline)
 
     # ---- the monitor ----
@@ -253,7 +273,7 @@ class Machine:
                 return answer
             if time.monotonic() > end:
                 waited = f"waited {deadline * self.slow:g} s for {what}, it is {answer!r}"
-                raise Failure(f"{self.name}: {waited}:\n{self.tail()}")
+                raise out_of_time(f"{self.name}: {waited}:\n{self.tail()}")
             time.sleep(0.1)
 
     def vmexit(self, name):
