@@ -11,6 +11,7 @@ from harness.emulator import Unsupported  # noqa: E402
 from harness.machine import FAULT, LOGS, SLOW, Late, Machine, out_of_time  # noqa: E402
 from harness.machines import MACHINES  # noqa: E402
 
+VERIFY_EVERY = 10  # seconds, while a test polls its machine
 DEADLINE = 420  # seconds for a test with its fixtures; @pytest.mark.deadline(N) for another
 
 
@@ -49,6 +50,7 @@ def pytest_generate_tests(metafunc):
 def emulator(request):
     """The class that a test's machines are of."""
     Machine.default = MACHINES[request.param]
+    Machine.verify_every = VERIFY_EVERY
     return Machine.default
 
 

@@ -31,8 +31,8 @@ KNOWN = {"vmlinuz": "build/debian/vmlinuz", "initrd.cpio": "build/debian/initrd.
 
 
 # What no lack of time explains, on a serial line: a panic of ours or of a guest, a test guest's verdict.
-FAULT = re.compile(r"\*\*\* Quire panic|Kernel panic|\bOops\b|BUG: (?!soft)|words? (?:is|are) wrong|triple fault|^FAIL\b.*",
-                   re.M)
+FAULT = re.compile(r"\*\*\* Quire panic|Kernel panic|\bOops\b|BUG: (?!soft)|words? (?:is|are) wrong|triple fault"
+                   r"|^FAIL\b.*", re.M)
 
 
 class Failure(AssertionError):
@@ -82,8 +82,9 @@ class Machine:
 
     running = []  # for the report of a failed test
     default = QemuSvm  # pytest --machine chooses another
+    verify_every = None  # seconds between verifications while poll() waits; conftest.py sets it, benchmarks do not
 
-    def __init__(self, name, config, files=(), host="serial = com1\n", emulator=None, **options):
+    def __init__(self, name, config, files=(), host="serial = com1\n", emulator=None, verify_during=True, **options):
         """config: the guests' sections, which `host` goes before; or with host=None all of quire.conf: text,
         bytes, or None for no such file.  files: names known here, or name -> path or bytes."""
         self.name = name
@@ -95,6 +96,8 @@ class Machine:
         self.numbers = itertools.count(1)
         self.work = self.emulator = self.line = self.log = None
         self.at_prompt = False  # as far as the harness's own calls go
+        self.verify_during = verify_during
+        self.verified = time.monotonic()  # the last time
 
     # ---- its life ----
 
@@ -130,6 +133,17 @@ class Machine:
         lines = self.ok("ksm verify", 120)
         if not any(line.startswith("clean: ") for line in lines):
             raise Failure(f"{self.name}: ksm verify: {lines}")
+        self.verified = time.monotonic()
+
+    def verify_if_due(self):
+        """Between two questions of poll(): returns how long it took."""
+        began = time.monotonic()
+        if Machine.verify_every is None or not self.verify_during or not self.at_prompt:
+            return 0
+        if began < self.verified + Machine.verify_every * self.emulator_class.slow:
+            return 0
+        self.verify_memory()
+        return self.verified - began
 
     def _end(self):
         if self in Machine.running:
@@ -265,7 +279,8 @@ class Machine:
                          f"{name} to be {state}")
 
     def poll(self, ask, good, deadline, what):
-        """Repeats ask() until good(answer), with pauses that leave the host to the guests."""
+        """Repeats ask() until good(answer), with pauses that leave the host to the guests.  Now and then it is verified
+        in between that memory is as it must be, which costs the wait nothing of its deadline."""
         end = time.monotonic() + deadline * self.slow
         while True:
             answer = ask()
@@ -274,6 +289,7 @@ class Machine:
             if time.monotonic() > end:
                 waited = f"waited {deadline * self.slow:g} s for {what}, it is {answer!r}"
                 raise out_of_time(f"{self.name}: {waited}:\n{self.tail()}")
+            end += self.verify_if_due()
             time.sleep(0.1)
 
     def vmexit(self, name):

@@ -17,7 +17,7 @@ def machine():
     text = "".join(guest(name, "fill.elf", memory=f"{SIZE}M", cmdline=f"seed={n}", share_group="hard",
                          share_mode="uniform", autostart="no") for n, name in enumerate(NAMES, 1))
     text += guest("mixed", "fill.elf", memory=f"{SIZE}M", share_group="hard", autostart="no")
-    with Machine("uniform", text) as m:
+    with Machine("uniform", text, verify_during=False) as m:  # a trace keeps the last moment only
         m.wait_prompt(90)
         m.ok("ksm set interval 100")
         yield m
