@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from harness import optimum
 from harness.machine import Machine, linux
 
-from .merging import passes, tables
+from .merging import passes
 from .table import row, title
 
 HOST = 1024     # MiB
@@ -19,7 +19,7 @@ def split(m, names):
     """The frames that all of these guests' memory needs whose number does not grow with them, and those that each
     further one adds: by the content of their pages at one moment."""
     dump = optimum.Dump(m)
-    pages = optimum.contents(dump, tables(m, names))
+    pages = optimum.contents(dump, optimum.tables(m, names))
     half = optimum.needed(pages, names[:len(names) // 2])
     unique = (optimum.needed(pages, names) - half) / (len(names) - len(names) // 2)
     return half - unique * (len(names) // 2), unique

@@ -77,17 +77,13 @@ def bench_writes(mode, goal):
     row("known to the scanner, without an equal", got.get("write-unmerged"), None)
 
 
-def tables(m, names):
-    return {name: int(parse.facts(m.ok(f"dominfo {name}"))["Stage 2"], 16) for name in names}
-
-
 def bench_saved():
     """What the scanner saved, of what an offline count of equal pages says; of pages quiet for two intervals."""
     names = [f"g{n}" for n in range(MERGED)]
     with Machine("bench-merging", "".join(linux(name, memory="96M") for name in names), memory=1024) as m:
         m.wait_prompt(600)
         m.wait_ready(*names, deadline=900)
-        roots = tables(m, names)
+        roots = optimum.tables(m, names)
         before = optimum.Dump(m)
         passes(m, 3)
         after = optimum.Dump(m)

@@ -5,6 +5,8 @@ import mmap
 import struct
 import tempfile
 
+from . import parse
+
 PAGE = 4096
 ADDRESS = 0x000ffffffffff000
 PRESENT, LARGE = 1, 1 << 7
@@ -75,3 +77,31 @@ def compare(before, after):
 def needed(pages, guests):
     """How many frames would hold all that these guests' pages hold."""
     return len({digest for (guest, _), (_, digest) in pages.items() if guest in guests} - {ZERO})
+
+
+def tables(machine, names):
+    """Guest -> address of its nested page tables"""
+    return {name: int(parse.facts(machine.ok(f"dominfo {name}"))["Stage 2"], 16) for name in names}
+
+
+class Frames:
+    """Which frames guests map at one moment, by frame identity: whatever the host counts."""
+
+    def __init__(self, machine, names):
+        dump = Dump(machine)
+        pages = contents(dump, tables(machine, names))
+        dump.close()
+        self.of = {name: {} for name in names}  # guest -> frame -> digest
+        for (name, _), (frame, digest) in pages.items():
+            self.of[name][frame] = digest
+
+    def common(self, a, b):
+        """The frames that both map, without the one of zeroes that is everybody's."""
+        both = self.of[a].keys() & self.of[b].keys()
+        zeroes = {frame for frame in both if self.of[a][frame] == ZERO}
+        assert len(zeroes) <= 1, f"{a} and {b} have more than one frame of zeroes in common: {sorted(zeroes)}"
+        return both - zeroes
+
+    def alike(self, a, b):
+        """How many different contents, other than zeroes, both have."""
+        return len((set(self.of[a].values()) & set(self.of[b].values())) - {ZERO})
