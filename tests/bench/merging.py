@@ -71,7 +71,7 @@ def scan_unique(mode):
 def bench_scanner(mode, goals):
     """The scanner's cycles, by its own count, over pages none of which has an equal."""
     first, steady, (pages, alike) = scan_unique(mode)
-    title(f"The scanner, share-mode {mode}, {GUESTS} guests of {SIZE} MiB, instructions a page")
+    title(f"Scanner, {mode}, {GUESTS} x {SIZE} MiB, instructions a page")
     row("pages of the guests", pages, None)
     row("of them with an equal (offline count)", alike, None)
     row("pages hashed until all are known", first["pages_hashed"], None)
