@@ -33,6 +33,12 @@ def dmesg(machine):
     return machine.ok("dmesg")
 
 
+def told(machine, since, what):
+    """Waits until the console, from that place of its text on, tells it.  (Nobody asks dmesg meanwhile.)"""
+    machine.poll(lambda: machine.states() and machine.text()[since:], lambda text: re.search(what, text), 30,
+                 f"{what!r} on the console")
+
+
 def starve(machine, guests):
     """Lets one guest after the other fill its memory until one waits; returns (those that filled theirs, that one)."""
     filled = []
@@ -45,11 +51,12 @@ def starve(machine, guests):
 
 
 def one_round(machine):
-    free = machine.free()
+    free, since = machine.free(), len(machine.text())
     for name in names():
         machine.ok(f"start {name}")  # three times the memory that there is
     filled, starved = starve(machine, names())
     assert len(filled) * SIZE > HOST / 2, "they run while they fit"
+    told(machine, since, rf"(?m)^\[.*{starved}: waits for memory: \d+ KiB free")
     text = "\n".join(dmesg(machine)[-60:])
     assert re.search(rf"{starved}: waits for memory: \d+ KiB free", text), text
     levels = re.findall(r"memory pressure (\w+):", text)
@@ -66,9 +73,11 @@ def one_round(machine):
     for name in rest:
         machine.wait_state(name, "starved", 60)
     fill.goes_on(machine, filled[0])
+    since = len(machine.text())
     machine.destroy(filled[-1])
     machine.poll(lambda: fill.filled(machine, starved), bool, 90, f"{starved} to go on")
     assert machine.states()[starved] == "running"
+    told(machine, since, rf"(?m)^\[.*{starved}: goes on")
     assert any(f"{starved}: goes on" in line for line in dmesg(machine))
     fill.goes_on(machine, starved)
     # nobody ended, nobody overtook: what is left over lets them run for a moment, and is not enough for any
