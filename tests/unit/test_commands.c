@@ -337,6 +337,12 @@ static void test_ksm_matrix(void **state)
 	assert_null(strstr(fake_run("ksm matrix"), "further"));
 	fake.matrix.further = 6;
 	fake_expect("ksm matrix", "Of further guests that have memory, 6, nothing was counted.\r\n");
+	for (u32 count = 2; count < 6; count++) { /* whatever their number, the last two's common pages are shown */
+		fake.matrix.count = count;
+		memset(fake.matrix.rows, 0, sizeof(fake.matrix.rows));
+		fake.matrix.rows[count - 1].with[count - 2] = fake.matrix.rows[count - 2].with[count - 1] = 4711;
+		fake_expect("ksm matrix", "   4711");
+	}
 }
 
 static void test_inspection(void **state)

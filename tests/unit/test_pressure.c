@@ -28,6 +28,7 @@ static u64 room;             /* frames: a guest that waits may go on if there ar
 static enum memory_level level;
 static u64 asked, asked_times; /* targets_set's: the last frames, and how often */
 static bool armed;
+static u32 compressor_wakes;
 
 u64 clock_ns(void) { return now; }
 u64 clock_cycles(u64 ns) { return ns; }
@@ -41,7 +42,7 @@ void thread_start(struct thread *t) { }
 void thread_wake(struct thread *t) { }
 void timer_arm(struct timer *t, u64 deadline) { armed = true; }
 void merge_hurry(bool hurry) { }
-void compress_wake(void) { }
+void compress_wake(void) { compressor_wakes++; }
 void collapse_look(void) { }
 void ledger_info(struct ledger_info *info) { *info = (struct ledger_info){ .level = level }; }
 
@@ -60,6 +61,11 @@ void guest_each(void (*look)(struct guest *g, void *argument), void *argument)
 bool ledger_goes_before(const struct ledger_account *a, const struct ledger_account *b)
 {
 	return a->shares > b->shares;
+}
+
+bool ledger_at_limit(struct ledger_account *a)
+{
+	return a->used == a->full;
 }
 
 bool ledger_may_resume(struct ledger_account *a, u64 others)
@@ -223,13 +229,31 @@ static void test_targets_are_kept(void **state)
 	assert_int_equal(asked_times, 1);
 }
 
+/* Who waits for its memory-max is nobody's but the compressor's, at each look. */
+static void test_limit(void **state)
+{
+	u32 before = compressor_wakes;
+
+	guest_wait_memory(&guests[0]);
+	look_after(SECOND);
+	assert_int_equal(compressor_wakes, before);
+	guests[1].account.used = guests[1].account.full;
+	look_after(SECOND);
+	assert_int_equal(compressor_wakes, before); /* it does not wait */
+	guest_wait_memory(&guests[1]);
+	look_after(SECOND);
+	look_after(SECOND);
+	assert_int_equal(compressor_wakes, before + 2);
+	assert_true(armed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_highest_claim_first, begin), cmocka_unit_test_setup(test_time_to_settle, begin),
 		cmocka_unit_test_setup(test_last_waits_again, begin),
 		cmocka_unit_test_setup(test_lines_in_spite_of_noise, begin),
-		cmocka_unit_test_setup(test_targets_are_kept, begin),
+		cmocka_unit_test_setup(test_targets_are_kept, begin), cmocka_unit_test_setup(test_limit, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include "vmm/monitor/output.h"
 #include "vmm/monitor/table.h"
 
-#define WIDE 6 /* so many guests have a column each in 80 characters */
+#define WIDE 3 /* so many guests have a column each in 80 characters */
 
 static struct merge_matrix matrix;
 
