@@ -77,6 +77,9 @@ void merge_seed(u64 seed);
 /* A bounded step through m's leaves from its cursor on; true at the end of its memory: the cursor is 0 again. */
 bool merge_scan(struct merge_member *member);
 
+/* Merging begins, or begins again: large leaves that were made meanwhile are taken apart. */
+void merge_scan_afresh(void);
+
 /* Gives m's merged and given pages frames of their own from its cursor on, bounded as above; 1 at the end, 0, or
  * ERR_NOMEM. */
 int merge_unmerge(struct merge_member *member);

@@ -22,7 +22,7 @@
 #define SLOT_TAG_SHIFT (SLOT_REF_BITS + 1)
 
 /* Room for as many candidates as the host has frames: a candidate is a frame of a guest's own, however much is
- * overcommitted.  8 to 16 bytes a frame, a power of two in all; taken at boot: later there may not be enough. */
+ * overcommitted, and half as many more: 12 bytes a frame.  Taken at boot: later there may not be enough. */
 int merge_index_init(u64 frames) must_check;
 u64 merge_index_bytes(void);
 

@@ -8,11 +8,13 @@
 
 #define LEAVES 4096         /* that a step looks at ... */
 #define LEAVES_FOR_HASH 128 /* ... a hash counting as so many */
+#define LARGE_PASSES 16     /* a large leaf that is written all the time is split once in so many passes */
 
 struct merge_counts merge_counts;
 
 static struct merge_batch batch; /* the scanner's */
 static u64 digest_seed, zero_digest;
+static u64 afresh_until; /* a: passes; before that all large leaves that are written are split */
 
 void merge_seed(u64 seed)
 {
@@ -146,8 +148,24 @@ static u32 visit_run(struct merge_member *member, const struct leaf_run *run, u3
 	return i;
 }
 
-/* A large leaf: what it cost, in leaves.  One that was quiet for a pass is split, and its pages are looked at next;
- * one that is known all through was not written (that would have split it).  m locked. */
+/* Whatever the guest did while nothing was merged is in the rest of this pass and in the next one. */
+void merge_scan_afresh(void)
+{
+	__atomic_store_n(&afresh_until, merge_counts.passes + 2, __ATOMIC_RELAXED);
+}
+
+/* Is a large leaf that was written to be split all the same?  One bit says of 512 pages that some were: most may have
+ * been quiet for long.  What is busy all through becomes large again (collapse.h). */
+static bool is_its_turn(u64 gpa)
+{
+	u64 passes = merge_counts.passes;
+
+	return passes < __atomic_load_n(&afresh_until, __ATOMIC_RELAXED) ||
+	       (gpa / table_span(1) + passes) % LARGE_PASSES == LARGE_PASSES - 1;
+}
+
+/* A large leaf: what it cost, in leaves.  One that was quiet for a pass, or has its turn, is split, and its pages are
+ * looked at next; one that is known all through was not written (that would have split it).  m locked. */
 static u32 visit_large(struct merge_member *member, const struct leaf_run *run, u64 *next, bool *flush)
 {
 	struct gmem *m = member->gmem;
@@ -156,7 +174,7 @@ static u32 visit_large(struct merge_member *member, const struct leaf_run *run, 
 	if (gmem_leaf_clean(m, *run->large)) {
 		member->settled += pages;
 		merge_counts.skipped += pages;
-	} else if (*run->large & dirt) {
+	} else if (*run->large & dirt && !is_its_turn(run->gpa)) {
 		__atomic_and_fetch(run->large, ~dirt, __ATOMIC_ACQ_REL);
 		member->dirty += pages;
 		*flush = true;

@@ -269,7 +269,10 @@ int merge_control(enum merge_control what, u64 value)
 {
 	switch (what) {
 	case MERGE_CONTROL_STOP: wanted = MERGE_STOPPED; break;
-	case MERGE_CONTROL_RUN: wanted = MERGE_RUNNING; break;
+	case MERGE_CONTROL_RUN:
+		merge_scan_afresh();
+		wanted = MERGE_RUNNING;
+		break;
 	case MERGE_CONTROL_UNMERGE:
 		if (!unmerge_fits())
 			return ERR_NOMEM;

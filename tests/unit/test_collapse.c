@@ -466,6 +466,42 @@ static void test_pages_of_a_known_block_merge(void **state)
 	}
 }
 
+/* A block of which one page is written all the time is split when it has its turn, or when merging begins again: the
+ * others are merged.  One that is busy all through becomes large again. */
+static void test_written_block_is_split_in_turn(void **state)
+{
+	for (u32 again = 0; again < 2; again++) {
+		u64 passes = merge_counts.passes;
+
+		start(0, "a");
+		fill(0, 0, 1);
+		looks(LOOKS);
+		fake_merge_pass();
+		for (u32 i = 0; i < 2; i++) {
+			assert_int_equal(m->large_leaves, 1);
+			assert_true(fake_vcpu_write(0, 0, 0x5007, content(0x5000, 1)));
+			if (again && i)
+				merge_scan_afresh();
+			else if (i)
+				merge_counts.passes = 15; /* the turn of every sixteenth block, from the first on */
+			fake_merge_pass();
+		}
+		assert_int_equal(m->large_leaves, 0);
+		for (u64 gpa = 0; gpa < BLOCK; gpa += PAGE_SIZE)
+			assert_true(fake_leaf(0, gpa) & NPT->present);
+		merge_counts.passes = passes + 2;
+		merge_counts.hashed = 0;
+		assert_true(fake_vcpu_write(0, 0, 0x5007, content(0x5000, 1)));
+		fake_merge_pass();
+		assert_int_equal(merge_counts.hashed, LARGE_PAGES - 1);
+		fill(0, 0, 2);
+		looks(LOOKS);
+		assert_int_equal(m->large_leaves, 1);
+		merge_counts.passes = passes;
+		end();
+	}
+}
+
 /* Some pages are written all the time, others are known: merging keeps them. */
 static void test_mixed_block_stays_small(void **state)
 {
@@ -492,7 +528,8 @@ int main(void)
 		FAKE_TEST(test_writes_before_the_flush_are_copied), FAKE_TEST(test_writes_between_the_pieces),
 		FAKE_TEST(test_changes_between_the_pieces), FAKE_TEST(test_no_block_nothing_happens),
 		FAKE_TEST(test_not_what_is_not_whole), FAKE_TEST(test_quiet_block_becomes_a_known_one),
-		FAKE_TEST(test_pages_of_a_known_block_merge), FAKE_TEST(test_mixed_block_stays_small),
+		FAKE_TEST(test_pages_of_a_known_block_merge), FAKE_TEST(test_written_block_is_split_in_turn),
+		FAKE_TEST(test_mixed_block_stays_small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -398,7 +398,8 @@ static void test_without_dirty_bits(void **state)
 	fake_guest_destroy(1);
 }
 
-/* At most 16 bytes for each page of a guest that is scanned: such a page is a frame of the host's. */
+/* At most 16 bytes for each page of a guest that is scanned: such a page is a frame of the host's.  Each slot is where
+ * it is found again, and all of them are used. */
 static void test_bookkeeping(void **state)
 {
 	static const u64 frames[] = { 300, 512, 513, 1024, 1025, 8191, 262145 };
@@ -406,7 +407,15 @@ static void test_bookkeeping(void **state)
 	fake_guests_start();
 	for (u32 i = 0; i < ARRAY_SIZE(frames); i++) {
 		assert_int_equal(merge_index_init(frames[i]), 0);
-		assert_in_range(merge_index_bytes(), 8 * frames[i], 16 * frames[i]);
+		assert_in_range(merge_index_bytes(), 12 * frames[i] - PAGE_SIZE / 2, 12 * frames[i] + PAGE_SIZE / 2);
+		assert_ptr_equal(merge_index_slot(~0ull, 1), merge_index_slot(0, 0));
+		assert_ptr_equal(merge_index_slot(~0ull, 2), merge_index_slot(0, 1));
+		for (u64 at = 0; at < merge_index_bytes() / 8; at++) {
+			u64 *slot = merge_index_slot(~0ull, (u32)at + 1);
+
+			assert_int_equal(*slot, 0);
+			*slot = at + 1;
+		}
 	}
 }
 
