@@ -53,10 +53,14 @@ bool merge_look_up(struct merge_member *member, struct merge_found *f)
 	u64 self = slot_candidate(f->digest, member->number, f->gpa), stale = 0;
 
 	for (u32 i = 0; i < MERGE_PROBES; i++) {
-		u64 slot = *merge_index_slot(f->digest, i);
+		u64 *at = merge_index_slot(f->digest, i), slot = *at;
 
-		if (!slot)
+		if (!slot && i)
 			break;
+		if (!slot) { /* the usual way of a page that is new */
+			*at = self;
+			return false;
+		}
 		if (!slot_matches(slot, f->digest))
 			continue;
 		if (slot & SLOT_MERGED && merge_frame_get(slot_frame(slot), merge_note(f->digest, member->group))) {

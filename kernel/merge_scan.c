@@ -123,22 +123,33 @@ static u32 visit(struct merge_member *member, u64 gpa, u64 *entry, bool *flush)
 	return LEAVES_FOR_HASH;
 }
 
+/* How many leaves in a row are known and clean: most are, in most passes. */
+static u32 count_known(const u64 *entries, u32 count, u64 dirt)
+{
+	u32 n = 0;
+
+	while (n < count && (entries[n] & (LEAF_HASHED | dirt)) == LEAF_HASHED)
+		n++;
+	return n;
+}
+
 /* Leaves of a run while there is room; returns how many it dealt with. */
 static u32 visit_run(struct merge_member *member, const struct leaf_run *run, u32 *room, bool *flush)
 {
-	u64 known = LEAF_HASHED | gmem_leaf_dirt(member->gmem), present = member->gmem->format->present;
-	u64 scanned = 0, skipped = 0;
+	u64 dirt = gmem_leaf_dirt(member->gmem), present = member->gmem->format->present, scanned = 0, skipped = 0;
 	u32 i = 0;
 
-	for (; i < run->count && *room && batch.count < MERGE_BATCH; i++) {
-		u64 leaf = run->entries[i];
-		u32 cost = 1;
+	while (i < run->count && *room && batch.count < MERGE_BATCH) {
+		u32 known = count_known(&run->entries[i], MIN(run->count - i, *room), dirt), cost = known;
 
-		if ((leaf & known) == LEAF_HASHED) {
-			skipped++;
-		} else if (leaf & present) {
-			scanned++;
-			cost = visit(member, run->gpa + i * PAGE_SIZE, &run->entries[i], flush);
+		skipped += known;
+		i += known;
+		if (!known) {
+			bool there = run->entries[i] & present;
+
+			scanned += there;
+			cost = there ? visit(member, run->gpa + i * PAGE_SIZE, &run->entries[i], flush) : 1;
+			i++;
 		}
 		*room -= MIN(cost, *room);
 	}
