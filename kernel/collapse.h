@@ -2,7 +2,7 @@
  * again when memory is short.  Density comes first: a first touch gives 4 KiB, and a block is collapsed only where
  * merging has nothing to win from it:
  *   busy   at least half of its pages were written since the scanner last looked (or its guest does not merge).  The
- *          large leaf is writable; the scanner splits it again when it was quiet for a whole pass.
+ *          large leaf is writable; the scanner splits it again when it was quiet for a whole pass, and now and then.
  *   known  all of its pages are hashed, had no equal, and are clean.  The large leaf is read only and the pages stay
  *          candidates; a write splits it, and only the page that was written has to be looked at again.
  *

@@ -88,8 +88,8 @@ def test_groups_have_no_frame_in_common():
 
 
 @pytest.mark.deadline(600)
-def test_files_are_the_default_groups():
-    """Files' frames are mapped into guests of the default share group only; others have copies."""
+def test_files_are_one_groups():
+    """Files' frames are mapped by the group whose guest was the first to load from them; others have copies."""
     groups = {"alpha": "default", "beta": "default", "gamma": "other", "delta": "other", "lone": "none"}
     text = "".join(linux(name, memory="96M", share_group=group, autostart="no") for name, group in groups.items())
     with Machine("file-frames", text) as m:

@@ -227,12 +227,9 @@ static void test_limit(void **state)
 	assert_false(ledger_at_limit(&guests[1].account));
 	put(1);
 	assert_true(ledger_may_resume(&guests[1].account, 0));
-	for (u32 i = 0; i < 60; i++) {
+	for (u32 i = 0; i < 60; i++, put(0))
 		assert_false(ledger_may_resume(&guests[0].account, 0));
-		put(0);
-	}
-	assert_true(ledger_may_resume(&guests[0].account, 0));
-	assert_false(ledger_at_limit(&guests[0].account));
+	assert_true(ledger_may_resume(&guests[0].account, 0) && !ledger_at_limit(&guests[0].account));
 	leave(0);
 	leave(1);
 }
