@@ -53,6 +53,11 @@ static void put_elf64(u64 paddr, u64 memsz)
 	memcpy(image + 64, &p, sizeof(p));
 }
 
+static void put(u64 at, u64 value)
+{
+	memcpy(image + at, &value, sizeof(value));
+}
+
 static void put_elf32(u32 paddr, u32 memsz)
 {
 	Elf32_Ehdr e = { .e_ident = "\177ELF\1\1\1", .e_type = ET_EXEC, .e_machine = EM_386, .e_phoff = 64,
@@ -98,6 +103,27 @@ static void test_elf64(void **state)
 	assert_memory_equal(fake_ram + 0x200000, image + CODE_AT, CODE_LEN);
 	assert_int_equal(fake_ram[0x200000 + CODE_LEN], 0);
 	assert_int_equal(fake_mapped, PAGE_SIZE); /* the page that is whole */
+}
+
+/* Place and offset are as far from a page's beginning: the pages that are whole are mapped, both ends are copied. */
+static void test_elf64_alike(void **state)
+{
+	const u64 offset = CODE_AT + 0x340, len = 0x2000;
+
+	put_elf64(0x200340, 0x3000);
+	put(64 + offsetof(Elf64_Phdr, p_offset), offset);
+	put(64 + offsetof(Elf64_Phdr, p_filesz), len);
+	put_header(HEADER_AT, 3);
+	for (u32 taken = 0; taken < 2; taken++) {
+		fake_files_taken = taken;
+		fake_mapped = 0;
+		memset(fake_ram + 0x200000, 0xee, 0x4000);
+		assert_int_equal(load(), 0);
+		assert_memory_equal(fake_ram + 0x200340, image + offset, len);
+		assert_int_equal(fake_ram[0x20033f], 0xee);
+		assert_int_equal(fake_ram[0x200340 + len], 0xee);
+		assert_int_equal(fake_mapped, taken ? 0 : PAGE_SIZE);
+	}
 }
 
 static void test_elf32_unaligned(void **state)
@@ -273,7 +299,7 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_elf64, setup),
+		cmocka_unit_test_setup(test_elf64, setup), cmocka_unit_test_setup(test_elf64_alike, setup),
 		cmocka_unit_test_setup(test_elf32_unaligned, setup),
 		cmocka_unit_test_setup(test_flat, setup),
 		cmocka_unit_test_setup(test_flat_hostile, setup),

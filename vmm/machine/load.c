@@ -117,23 +117,9 @@ int load_write(struct load *l, u64 gpa, const void *buf, u64 len)
 	return 0;
 }
 
-int load_place(struct load *l, const struct image *image, u64 offset, u64 len, u64 gpa)
+static int copy_part(struct load *l, const struct image *image, u64 offset, u64 len, u64 gpa)
 {
-	u64 done = 0;
-
-	if (offset > image->info.size || len > image->info.size - offset)
-		return load_fail(l, "%.40s is truncated: it ends at byte %lu", image->info.name,
-				 image->info.size);
-	if (((offset | gpa) & ~PAGE_MASK) == 0 && len >= PAGE_SIZE) {
-		int error = sys_guest_map(gpa, len & PAGE_MASK, MAP_FILE, image->index, offset);
-
-		if (!error)
-			done = len & PAGE_MASK;
-		else if (error != ERR_EXIST) /* else it is copied */
-			return load_fail(l, "cannot map %.40s at 0x%lx: %s", image->info.name,
-					 gpa, error_text(error));
-	}
-	while (done < len) {
+	for (u64 done = 0; done < len;) {
 		u64 n = MIN(len - done, sizeof(l->buffer));
 		int error = load_read(l, image, offset + done, l->buffer, n);
 
@@ -144,6 +130,35 @@ int load_place(struct load *l, const struct image *image, u64 offset, u64 len, u
 		done += n;
 	}
 	return 0;
+}
+
+/* Whole pages, as the file's frames if they are the guest's to map, else as copies. */
+static int map_part(struct load *l, const struct image *image, u64 offset, u64 len, u64 gpa)
+{
+	int error = len ? sys_guest_map(gpa, len, MAP_FILE, image->index, offset) : 0;
+
+	if (error == ERR_EXIST)
+		return copy_part(l, image, offset, len, gpa);
+	if (error)
+		return load_fail(l, "cannot map %.40s at 0x%lx: %s", image->info.name, gpa, error_text(error));
+	return 0;
+}
+
+int load_place(struct load *l, const struct image *image, u64 offset, u64 len, u64 gpa)
+{
+	bool alike = ((offset ^ gpa) & ~PAGE_MASK) == 0;
+	u64 head = alike ? MIN(ALIGN_UP(gpa, PAGE_SIZE) - gpa, len) : len, whole = (len - head) & PAGE_MASK;
+	int error;
+
+	if (offset > image->info.size || len > image->info.size - offset)
+		return load_fail(l, "%.40s is truncated: it ends at byte %lu", image->info.name,
+				 image->info.size);
+	error = copy_part(l, image, offset, head, gpa);
+	if (!error)
+		error = map_part(l, image, offset + head, whole, gpa + head);
+	if (!error)
+		error = copy_part(l, image, offset + head + whole, len - head - whole, gpa + head + whole);
+	return error;
 }
 
 /* Neither kind of kernel: says what it is instead. */

@@ -54,7 +54,7 @@ int load_take(struct load *l, const char *what, u64 base, u64 len) must_check;
 int load_take_high(struct load *l, const char *what, u64 len, u64 limit, u64 *base) must_check;
 
 /* Puts len bytes at offset of the file to gpa, which was taken: whole pages are mapped and shared with all
- * who use the file if both sides are page aligned, the rest is copied. */
+ * of the share group who use the file if both sides are as far from a page's beginning, the rest is copied. */
 int load_place(struct load *l, const struct image *image, u64 offset, u64 len, u64 gpa) must_check;
 
 int load_write(struct load *l, u64 gpa, const void *buf, u64 len) must_check;
