@@ -59,5 +59,7 @@ $(B)/k/kernel/host_info.o: build/version.h
 .PHONY: FORCE
 
 include boot/boot.mk tests/tests.mk
+# Whatever is built needs its packages first.
+$(KOBJ) $(MACHINEOBJ) $(MONITOROBJ): | $(B)/setup.stamp
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

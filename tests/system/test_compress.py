@@ -59,6 +59,7 @@ def check_figures(machine):
     assert last["compressed"] > last["compressed_in"] > 0
 
 
+@pytest.mark.on("bochs-vmx", long=True)
 @pytest.mark.deadline(600)
 def test_more_than_there_is(machine):
     free = machine.free()
