@@ -34,6 +34,11 @@ static bool work_on(struct gmem *m)
 	struct ledger_info i;
 	u64 plenty = MAX(frame_total() * PLENTY_PERCENT / 100, PLENTY_FRAMES);
 
+	if (ledger_at_limit(m->account)) { /* it is to be compressed, page by page */
+		collapse_abandon(&at);
+		at = (struct collapse){ 0 };
+		return true;
+	}
 	ledger_info(&i);
 	if (i.level == MEMORY_HIGH)
 		return collapse_step(m, &at, i.available >= plenty * PAGE_SIZE);

@@ -18,7 +18,8 @@
 #define CPU_PERCENT 5
 #define LOOK_NS 1000000000ull /* from the end of one look at a guest to the next, at least, ... */
 #define LOOKS_MAX 4           /* ... and at most, in LOOK_NS */
-#define LIMIT_NS 100000000ull /* the same for a guest that waits at its memory-max */
+#define LIMIT_NS 100000000ull /* the same for a guest that waits at its memory-max, ... */
+#define LIMIT_VAIN 3          /* ... and looks in vain are enough: one began somewhere, one cleared accessed bits */
 #define IDLE_NS 100000000ull  /* until it is looked again whether there is something to do */
 
 static struct thread *compressor;
@@ -56,7 +57,7 @@ static void find_first(struct guest *g, void *argument)
 		c->first = g;
 }
 
-/* It waits, for its own memory-max: nobody but itself can make room for it. */
+/* It waits for its own memory-max: nobody but itself can make room for it. */
 static bool at_limit(struct guest *g)
 {
 	return __atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_MEMORY && ledger_at_limit(&g->account);
@@ -65,6 +66,14 @@ static bool at_limit(struct guest *g)
 static bool may_give(const struct choice *c, struct guest *g)
 {
 	return takes_part(g) && ((c->pressed && g != c->first) || at_limit(g));
+}
+
+static bool is_due(const struct choice *c, struct guest *g)
+{
+	const struct gmem *m = &g->gmem;
+	u64 due = at_limit(g) ? MIN(m->compress_due, m->compress_ended + clock_cycles(LIMIT_NS)) : m->compress_due;
+
+	return m->compress_at || c->now >= due;
 }
 
 static bool goes_first(struct guest *a, struct guest *b)
@@ -80,8 +89,7 @@ static void find_best(struct guest *g, void *argument)
 {
 	struct choice *c = argument;
 
-	if (may_give(c, g) && (g->gmem.compress_at || c->now >= g->gmem.compress_due) &&
-	    (!c->best || goes_first(g, c->best)))
+	if (may_give(c, g) && is_due(c, g) && (!c->best || goes_first(g, c->best)))
 		c->best = g;
 }
 
@@ -97,6 +105,7 @@ static void choose(struct guest *g, void *argument)
 		__atomic_store_n(&at, &g->gmem, __ATOMIC_SEQ_CST);
 		c->limited = at_limit(g);
 		c->how.at_rest = g->state == GUEST_PAUSED || (!g->gmem.format->accessed && g->hold & HOLD_MEMORY);
+		c->how.split = c->limited;
 		if (c->limited)
 			c->how.look = c->how.known_only = false; /* it waits: what it used last is found by a second look */
 	}
@@ -105,13 +114,26 @@ static void choose(struct guest *g, void *argument)
 
 /* A look has ended.  The more of its compressed pages the guest had back since the last one, the longer it is left
  * alone: it comes round to its pages, only more seldom than it was looked at. */
-static void end_look(struct gmem *m, bool limited)
+static void end_look(struct gmem *m)
 {
 	u64 back = m->decompressions - m->compress_back, there = m->store.objects + 1;
 	u64 looks = MIN(1 + back * LOOKS_MAX / there, LOOKS_MAX);
 
 	m->compress_back += back;
-	m->compress_due = rdtsc() + clock_cycles(limited ? LIMIT_NS : LOOK_NS * looks);
+	m->compress_ended = rdtsc();
+	m->compress_due = m->compress_ended + clock_cycles(LOOK_NS * looks);
+}
+
+/* The same of a guest that waits at its limit.  When whole looks have found nothing, the first of which made pages
+ * unaccessed, it must do with the room that there is. */
+static void end_limited(struct gmem *m)
+{
+	m->compress_vain = m->compressions == m->compress_won ? m->compress_vain + 1 : 0;
+	m->compress_won = m->compressions;
+	if (m->compress_vain < LIMIT_VAIN)
+		return;
+	m->compress_vain = 0;
+	ledger_limit_done(m->account);
 }
 
 /* A step; false: there is nothing to do now. */
@@ -128,8 +150,11 @@ static bool work(enum memory_level level)
 	m = at;
 	if (!m)
 		return false;
-	if (gmem_compress(m, c.how))
-		end_look(m, c.limited);
+	if (gmem_compress(m, c.how)) {
+		if (c.limited)
+			end_limited(m);
+		end_look(m);
+	}
 	__atomic_store_n(&at, NULL, __ATOMIC_SEQ_CST);
 	return true;
 }

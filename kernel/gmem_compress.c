@@ -88,6 +88,10 @@ static bool visit_leaves(struct gmem *m, struct gmem_compress_how how, struct ba
 		}
 		if (run.count)
 			done = visit_run(m, &run, how, room, b);
+		if (!run.count && run.large && how.split) {
+			gmem_leaf_split(m, run.gpa);
+			next = run.gpa;
+		}
 		if (done < run.count)
 			next = run.gpa + done * PAGE_SIZE;
 		room -= MIN(done, room);

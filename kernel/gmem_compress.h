@@ -19,6 +19,7 @@ extern struct gmem_compress_counts {
 struct gmem_compress_how {
 	bool look;       /* only make them unaccessed: a later call will compress those that still are */
 	bool at_rest;    /* the guest stands still: what it accessed before does not count */
+	bool split;      /* large leaves, too */
 	bool known_only; /* of a guest that merges, only what the scanner has found to have no equal */
 };
 

@@ -45,7 +45,7 @@ static struct ledger_terms terms_of(const struct guest *g, const struct guest_pa
 
 	return (struct ledger_terms){
 		.full = (most >> PAGE_SHIFT) + gmem_tables_max(p->memory) + UNPACKING + (p->uniform ? UNIFORM_EXTRA : 0),
-		.room = most < p->memory ? MIN(most / LIMIT_ROOM, LIMIT_MOST) >> PAGE_SHIFT : 0,
+		.room = most < p->memory && !p->uniform ? MIN(most / LIMIT_ROOM, LIMIT_MOST) >> PAGE_SHIFT : 0,
 		.min = p->memory_min >> PAGE_SHIFT,
 		.shares = p->memory_shares,
 		.own = ((guest_heap_max(g) + GUEST_STATE_MAX) >> PAGE_SHIFT) + OWN_TABLES,

@@ -172,6 +172,12 @@ static u64 beyond_promise(const struct ledger_account *a, u64 n)
 	return n - MIN(n, ledger_unfilled(a));
 }
 
+/* n frames were refused: for its own limit's sake?  l locked. */
+static void limit(struct ledger_account *a, u64 n)
+{
+	a->limited |= a->room && a->used + n > a->full;
+}
+
 int ledger_take(struct ledger_account *a, u32 n, enum ledger_use use)
 {
 	u64 gated;
@@ -186,6 +192,8 @@ int ledger_take(struct ledger_account *a, u32 n, enum ledger_use use)
 	}
 	if (ok)
 		a->used += n;
+	else
+		limit(a, n);
 	spin_unlock(&ledger.lock);
 	return ok ? 0 : ERR_NOMEM;
 }
@@ -194,6 +202,8 @@ void ledger_put(struct ledger_account *a, u64 n)
 {
 	spin_lock(&ledger.lock);
 	a->used -= MIN(n, a->used);
+	if (a->used + a->room <= a->full)
+		a->limited = false;
 	spin_unlock(&ledger.lock);
 }
 
@@ -212,26 +222,29 @@ int ledger_refill(struct ledger_account *a)
 	ok = !a->drawn || (a->used <= a->full && gate(a, a->drawn));
 	if (ok)
 		a->drawn = 0;
+	else
+		limit(a, 0);
 	spin_unlock(&ledger.lock);
 	return ok ? 0 : ERR_NOMEM;
 }
 
 /* ---- waiting for memory, and the host's own ---- */
 
-/* l locked. */
-static bool at_limit(const struct ledger_account *a)
-{
-	return a->room && a->used + a->room > a->full;
-}
-
 bool ledger_at_limit(struct ledger_account *a)
 {
 	bool is;
 
 	spin_lock(&ledger.lock);
-	is = at_limit(a);
+	is = a->limited;
 	spin_unlock(&ledger.lock);
 	return is;
+}
+
+void ledger_limit_done(struct ledger_account *a)
+{
+	spin_lock(&ledger.lock);
+	a->limited = false;
+	spin_unlock(&ledger.lock);
 }
 
 bool ledger_may_resume(struct ledger_account *a, u64 others)
@@ -243,7 +256,7 @@ bool ledger_may_resume(struct ledger_account *a, u64 others)
 	spin_lock(&ledger.lock);
 	s = ledger_sum();
 	wants = MIN(MAX(percent(1) / 2, 64), ledger_lacks(a)) + a->drawn;
-	may = a->used < a->full && !at_limit(a) && room_for(a, &s) >= (s64)(wants + others);
+	may = a->used < a->full && !a->limited && room_for(a, &s) >= (s64)(wants + others);
 	spin_unlock(&ledger.lock);
 	return may;
 }

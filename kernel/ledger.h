@@ -7,7 +7,8 @@
  * and no slack becomes negative by what guests take: so the first guest can reach its full size at any moment,
  * and when it ends the next one can.  A guest's taking a frame lowers the slack of those before it only: it
  * may while these have some.  Below its memory-min it always may.  Nobody asks for all at once, so sizes may
- * add up to more than there is; who may not take a frame waits, and the first never waits.
+ * add up to more than there is; who may not take a frame waits, and the first never waits,
+ * unless for its own memory-max: then it is limited until there is room below that (compress.c makes it).
  *
  * reserve is the host's: memory-reserve, and for each guest what its machine process may still take and a
  * buffer for writes that must not wait.  The host's own allocations pass no gate; they come out of it.
@@ -27,6 +28,7 @@ struct ledger_account {
 	u64 started;      /* l: counts admissions */
 	u64 full;         /* l: the most that it may have: RAM, or memory-max, and stage-2 tables */
 	u64 room;         /* l: of it, free before the guest goes on when it had all; 0: full is all that it can use */
+	bool limited;     /* l: it asked for more than full, and has not room yet */
 	u64 min;          /* l: promised */
 	u64 used;         /* l: its own: private pages and tables; read by others as a figure */
 	u64 own;          /* l: the machine process may still take these */
@@ -76,8 +78,10 @@ void ledger_own_taken(struct ledger_account *account, s64 n);
  * at once, and besides what others, that went on just now, are after. */
 bool ledger_may_resume(struct ledger_account *account, u64 others);
 
-/* Has it all that its memory-max lets it have, or nearly?  If it waits, others' memory is no help to it. */
+/* Was it refused more than its memory-max, and has not got room there yet?  While it waits for that, others' memory is
+ * no help to it.  ledger_limit_done: there will be no more room, it may go on with what there is. */
 bool ledger_at_limit(struct ledger_account *account);
+void ledger_limit_done(struct ledger_account *account);
 
 /* Does a's claim go before b's? */
 bool ledger_goes_before(const struct ledger_account *a, const struct ledger_account *b);

@@ -27,6 +27,7 @@ static void set_terms(struct ledger_account *a, const struct ledger_terms *t)
 {
 	a->full = MAX(t->full, a->used);
 	a->room = t->room;
+	a->limited = false;
 	a->min = MIN(t->min, t->full);
 	a->shares = t->shares;
 	a->own = t->own;

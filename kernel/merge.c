@@ -88,22 +88,28 @@ static bool has_members(u32 group)
 	return false;
 }
 
-/* merge_lock held. */
-static bool may_own(hpa_t frame, u32 group)
+/* gone: a group that is known to have no members.  merge_lock held. */
+static bool may_own(hpa_t frame, u32 group, u32 *gone)
 {
-	u64 owner = *frame_note(frame);
+	u32 owner = (u32)*frame_note(frame);
 
-	return owner == group || !has_members((u32)owner);
+	if (owner == group || owner == *gone)
+		return true;
+	if (has_members(owner))
+		return false;
+	*gone = owner;
+	return true;
 }
 
 bool merge_own_frames(const struct gmem *m, hpa_t first, u64 count)
 {
+	u32 gone = 0; /* nobody's yet */
 	u64 n = 0;
 
 	if (!m->member)
 		return false;
 	spin_lock(&merge_lock);
-	while (n < count && may_own((hpa_t){ first.v + n * PAGE_SIZE }, m->member->group))
+	while (n < count && may_own((hpa_t){ first.v + n * PAGE_SIZE }, m->member->group, &gone))
 		n++;
 	for (u64 i = 0; n == count && i < count; i++)
 		*frame_note((hpa_t){ first.v + i * PAGE_SIZE }) = m->member->group;

@@ -37,6 +37,7 @@ static u32 at;          /* the member that is being scanned */
 static u64 pass_began;  /* host TSC, 0: not yet */
 static u64 won_before, scanned_before; /* counts when the pass began */
 static u32 poor_passes; /* in a row */
+static bool limited;    /* a guest could not be unmerged, by its own memory-max */
 static u64 pause_until; /* host TSC */
 
 void merge_hold_scanner(void)
@@ -90,6 +91,7 @@ static void begin_state(u32 fresh)
 		merge_release(member);
 	}
 	state = fresh;
+	limited = false;
 	begin_pass();
 }
 
@@ -114,6 +116,7 @@ static void end_unmerge(const char *how)
 	u32 unmerging = MERGE_UNMERGING;
 
 	log_info("merging: %s; it is stopped", how);
+	state = MERGE_STOPPED; /* whatever is wanted next begins afresh */
 	__atomic_compare_exchange_n(&wanted, &unmerging, MERGE_STOPPED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
@@ -125,7 +128,9 @@ static bool member_step(struct merge_member *member)
 	if (state == MERGE_RUNNING)
 		return merge_scan(member);
 	done = merge_unmerge(member);
-	if (done < 0)
+	if (done < 0 && ledger_at_limit(member->gmem->account))
+		limited = true; /* the others need not wait for it */
+	else if (done < 0)
 		end_unmerge("not all was unmerged, memory ran out");
 	return done != 0;
 }
@@ -151,7 +156,7 @@ static u64 work(void)
 		rest = pass_began + interval();
 		begin_pass();
 	} else {
-		end_unmerge("all is unmerged");
+		end_unmerge(limited ? "all is unmerged, but of guests that have their memory-max" : "all is unmerged");
 	}
 	return rest;
 }

@@ -142,7 +142,7 @@ SYSCALL_HANDLER(guest_map)
 	u64 len = a[2] == MAP_FILE ? MIN(a[1], MAP_FILE_MAX) : a[1];
 	s64 source = 0, done;
 
-	if (a[2] > MAP_FILE)
+	if (a[2] > MAP_FILE || (a[0] | a[1]) & ~PAGE_MASK)
 		return ERR_INVAL;
 	if (a[2] == MAP_FILE) {
 		source = file_source(g, a[3], a[4], a[1]);

@@ -36,7 +36,7 @@ BUGS = [
     ("a missed flush of what was moved", REPLACE, r"\tif \(flush\)\n\t\tm->shootdown\(m\);\n(\tfor .*\n\t\tif .*old)",
      r"\1"),
     ("a share-group mix-up", MERGE, r"members\[i\] && !strcmp\(members\[i\]->name, name\)", "members[i]"),
-    ("a file's frames in two share groups", MERGE, r"owner == group \|\|", "owner != group ||"),
+    ("a file's frames in two share groups", MERGE, r"owner == group \|\| owner", "owner != group || owner"),
 ]
 
 

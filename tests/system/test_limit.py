@@ -1,6 +1,7 @@
 """A guest with a memory-max below its memory makes room for itself: its own pages are compressed, however much is
 free, and it goes on."""
 import re
+import time
 
 import pytest
 
@@ -15,8 +16,10 @@ MIB = 1 << 20
 def machine():
     text = guest("capped", "fill.elf", memory=f"{SIZE}M", memory_max=f"{SIZE // 2}M", cmdline="own thin still",
                  share_group="none", autostart="no")
+    text += guest("dense", "fill.elf", memory=f"{SIZE}M", memory_max=f"{SIZE // 2}M", cmdline="own still",
+                  share_group="none", autostart="no")
     text += linux("debian", memory="128M", memory_max="64M", autostart="no")
-    with Machine("limit", text, memory=512) as m:
+    with Machine("limit", text, memory=512, host="serial = com1\nlarge-pages = on\n") as m:
         m.wait_prompt(90)
         yield m
 
@@ -32,6 +35,7 @@ def test_alone_with_twice_its_limit(machine):
     machine.ok("start capped")
     fill.begin(machine, "capped")
     machine.poll(lambda: fill.filled(machine, "capped"), bool, 90, "capped to fill its memory")
+    machine.poll(lambda: stat(machine, "capped", "large"), lambda size: size, 60, "large pages to be made of it")
     with machine.attach("capped") as console:
         console.send("g")  # it verifies each word
     machine.poll(lambda: fill.rounds(machine, "capped"), lambda n: n == 1, 90, "capped to look at its memory")
@@ -39,6 +43,21 @@ def test_alone_with_twice_its_limit(machine):
     assert stat(machine, "capped", "decompressions") > SIZE // 4 * MIB / 4096
     assert any("waits for memory: it has all that it may have" in line for line in machine.ok("dmesg"))
     fill.end_round(machine, ["capped"], free)
+
+
+def test_alone_with_nothing_that_shrinks(machine):
+    """It waits, with the reason, and goes on when the operator lets it have more; nobody else is in its way."""
+    free = machine.free()
+    machine.ok("start dense")
+    fill.begin(machine, "dense")
+    machine.wait_state("dense", "starved", 60)
+    time.sleep(1)  # some looks in vain
+    assert machine.states()["dense"] == "starved"
+    assert machine.free() > SIZE * MIB
+    assert any("dense: waits for memory: it has all that it may have" in line for line in machine.ok("dmesg"))
+    machine.ok(f"memtune dense max={SIZE}M")
+    machine.poll(lambda: fill.filled(machine, "dense"), bool, 90, "dense to fill its memory")
+    fill.end_round(machine, ["dense"], free)
 
 
 def test_debian_boots_in_less_than_it_touches(machine):

@@ -33,6 +33,7 @@ struct collapse_counts collapse_counts;
 static struct thread thread;
 static u64 armed; /* what the thread's timer was set to */
 static struct gmem memories[GUESTS];
+static struct ledger_account accounts[GUESTS];
 static bool gone[GUESTS];
 static u32 steps[GUESTS], undone[GUESTS], abandoned, copying, copies_allowed;
 static enum memory_level level;
@@ -60,12 +61,18 @@ void ledger_info(struct ledger_info *info)
 	*info = (struct ledger_info){ .level = level, .available = available };
 }
 
+bool ledger_at_limit(struct ledger_account *a)
+{
+	return a->limited;
+}
+
 struct gmem *guest_gmem_hold(u32 *id)
 {
 	for (u32 i = *id ? *id - 1 : 0; i < GUESTS; i++) {
 		if (gone[i])
 			continue;
 		memories[i].held++;
+		memories[i].account = &accounts[i];
 		*id = i + 1;
 		return &memories[i];
 	}
@@ -205,6 +212,24 @@ static void test_memory_short(void **state)
 		assert_int_equal(undone[i], 1);
 }
 
+/* A guest that waits at its memory-max is left to the compressor, be it in the middle of a copy. */
+static void test_limited(void **state)
+{
+	begin();
+	copying = 5;
+	for (u32 i = 0; i < 3; i++)
+		assert_int_equal(thread.step(&thread), STEP_AGAIN);
+	accounts[0].limited = true;
+	copying = 0;
+	pass();
+	assert_int_equal(abandoned, 1);
+	assert_int_equal(steps[0], 3);
+	assert_true(steps[1] && steps[2]);
+	accounts[0].limited = false;
+	pass();
+	assert_int_equal(steps[0], 4);
+}
+
 static void test_off(void **state)
 {
 	begin();
@@ -227,7 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_passes_and_budget), FAKE_TEST(test_a_copy_is_not_interrupted), FAKE_TEST(test_guest_goes),
-		FAKE_TEST(test_memory_short), FAKE_TEST(test_off),
+		FAKE_TEST(test_memory_short), FAKE_TEST(test_limited), FAKE_TEST(test_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@ static u32 steps_left;    /* of a look; the next call ends it */
 static char order[64];    /* whose steps were made: a letter for each, small: only looked */
 static struct gmem_compress_how last;
 static void (*in_step)(void);
+static u32 won; /* pages that a step compresses */
 
 struct thread *thread_create(struct process *process, enum step (*step)(struct thread *t), u32 weight)
 {
@@ -58,7 +59,12 @@ bool ledger_goes_before(const struct ledger_account *a, const struct ledger_acco
 
 bool ledger_at_limit(struct ledger_account *a)
 {
-	return a->used > a->full;
+	return a->limited;
+}
+
+void ledger_limit_done(struct ledger_account *a)
+{
+	a->limited = false;
 }
 
 enum memory_level ledger_level(u64 *available)
@@ -74,6 +80,7 @@ bool gmem_compress(struct gmem *m, struct gmem_compress_how how)
 		n++;
 	order[strlen(order)] = (char)((how.look ? 'a' : 'A') + n);
 	last = how;
+	m->compressions += won;
 	assert_false(compress_leave(m));
 	if (in_step)
 		in_step();
@@ -213,27 +220,52 @@ static void test_limit(void **state)
 {
 	begin();
 	level = MEMORY_HIGH;
-	guests[0].account.used = guests[2].account.used = 1;
+	guests[0].gmem.account = &guests[0].account;
+	guests[0].account.limited = guests[2].account.limited = true;
+	guests[0].gmem.compress_due = fake_tsc + 4000 * MS; /* by a look before, which ended long ago */
+	won = 1;
 	assert_string_equal(run(), "");
 	guests[0].hold = HOLD_MEMORY;
 	assert_string_equal(run(), "A");
-	assert_false(last.known_only || last.at_rest);
+	assert_true(last.split && !last.known_only && !last.at_rest);
 	assert_string_equal(run(), "");
 	fake_tsc += 101 * MS;
 	assert_string_equal(run(), "A");
 	fake_tsc += 101 * MS;
-	guests[0].account.used = 0; /* there is room */
+	guests[0].account.limited = false; /* there is room */
 	assert_string_equal(run(), "");
-	guests[0].account.used = 1;
+	guests[0].account.limited = true;
 	level = MEMORY_SOFT; /* it is compressed, the others are looked at */
 	assert_string_equal(run(), "Adcb");
+	assert_false(last.split);
+}
+
+/* Nothing of it shrinks: it is not looked at for ever. */
+static void test_limit_in_vain(void **state)
+{
+	begin();
+	level = MEMORY_HIGH;
+	guests[1].gmem.account = &guests[1].account;
+	guests[1].account.limited = true;
+	guests[1].hold = HOLD_MEMORY;
+	won = 1;
+	assert_string_equal(run(), "B");
+	won = 0;
+	for (u32 i = 0; i < 3; i++) {
+		assert_true(guests[1].account.limited);
+		fake_tsc += 101 * MS;
+		assert_string_equal(run(), "B");
+	}
+	assert_false(guests[1].account.limited);
+	fake_tsc += 5000 * MS;
+	assert_string_equal(run(), "");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { FAKE_TEST(test_order), FAKE_TEST(test_levels), FAKE_TEST(test_back),
 					    FAKE_TEST(test_steps), FAKE_TEST(test_leave), FAKE_TEST(test_at_rest),
-					    FAKE_TEST(test_limit) };
+					    FAKE_TEST(test_limit), FAKE_TEST(test_limit_in_vain) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -211,25 +211,25 @@ static void test_walls(void **state)
 		leave(i);
 }
 
-/* A guest that waits at its memory-max goes on when it has made room there, not after each frame; without one it goes
- * on to its last frame. */
+/* A guest that waits at its memory-max goes on when it has made room there, not after each frame. */
 static void test_limit(void **state)
 {
-	const struct ledger_terms limited = { .full = 1000, .room = 60 }, other = { .full = 1000 };
-	struct admission a;
+	struct ledger_account *a = &guests[0].account;
 
 	begin();
-	assert_int_equal(ledger_admit(&guests[0].account, 1, &limited, 0, &a), 0);
-	assert_int_equal(ledger_admit(&guests[1].account, 2, &other, 0, &a), 0);
-	assert_int_equal(fill(0, 9999), 1000);
-	assert_int_equal(fill(1, 9999), 1000);
-	assert_true(ledger_at_limit(&guests[0].account));
-	assert_false(ledger_at_limit(&guests[1].account));
-	put(1);
-	assert_true(ledger_may_resume(&guests[1].account, 0));
+	assert_int_equal(enter(0, 1000, 0, 256) + enter(1, 1000, 0, 256), 0);
+	a->room = 60;
+	assert_int_equal(fill(0, 9999) + fill(1, 9999), 2000);
+	assert_true(ledger_at_limit(a) && !ledger_at_limit(&guests[1].account));
 	for (u32 i = 0; i < 60; i++, put(0))
-		assert_false(ledger_may_resume(&guests[0].account, 0));
-	assert_true(ledger_may_resume(&guests[0].account, 0) && !ledger_at_limit(&guests[0].account));
+		assert_false(ledger_may_resume(a, 0));
+	assert_true(ledger_may_resume(a, 0) && !ledger_at_limit(a));
+	assert_true(fill(0, 50) == 50 && !ledger_at_limit(a)); /* near it, and it was refused nothing */
+	assert_int_equal(fill(0, 99), 10);
+	put(0);
+	assert_false(ledger_may_resume(a, 0));
+	ledger_limit_done(a);
+	assert_true(ledger_may_resume(a, 0));
 	leave(0);
 	leave(1);
 }

@@ -28,13 +28,16 @@ struct gmem_totals gmem_totals;
 static struct thread thread;
 static u64 armed; /* what the thread's timer was set to */
 static u32 woken;
-static struct merge_member member = { .number = 1 };
+static struct ledger_account account_of_member;
+static struct gmem gmem_of_member = { .account = &account_of_member };
+static struct merge_member member = { .number = 1, .gmem = &gmem_of_member };
 static bool joined;       /* there is a guest that merges: member */
 static struct {
 	u64 cost;         /* cycles that a step takes */
 	u32 steps;        /* of a pass */
 	u64 scanned, won; /* pages, in each */
 } scan;
+static u32 afresh;
 static bool look_in_step; /* something new comes during the next step */
 static char logged[128];  /* the last line of the log */
 
@@ -74,6 +77,7 @@ void merge_release(struct merge_member *m)
 
 void merge_scan_afresh(void)
 {
+	afresh++;
 }
 
 bool merge_scan(struct merge_member *m)
@@ -94,6 +98,8 @@ void merge_stock_level(void)
 
 int merge_unmerge(struct merge_member *m)
 {
+	if (account_of_member.limited)
+		return ERR_NOMEM;
 	gmem_totals.merged = 0;
 	return 1;
 }
@@ -131,7 +137,10 @@ static void begin(void)
 	scan.steps = 1;
 	member.cursor = 0;
 	merge_hurry(false);
+	account_of_member.limited = false;
+	afresh = 0;
 	assert_int_equal(merge_control(MERGE_CONTROL_RUN, 0), 0);
+	assert_int_equal(afresh, 1);
 }
 
 static void test_interval(void **state)
@@ -357,6 +366,21 @@ static void test_unmerge_that_does_not_fit(void **state)
 }
 
 /* The first guest's claim is for what it unmerges itself. */
+/* A guest that has all of its memory-max keeps what it shares, and it is said so; it does not stop the others'. */
+static void test_unmerge_beyond_a_limit(void **state)
+{
+	begin();
+	joined = true;
+	*logged = 0;
+	gmem_totals.merged = 50;
+	account_of_member.limited = true;
+	assert_int_equal(merge_control(MERGE_CONTROL_UNMERGE, 0), 0);
+	(void)sleep_ms();
+	assert_int_equal(gmem_totals.merged, 50);
+	assert_non_null(strstr(logged, "all is unmerged, but of guests that have their memory-max"));
+	assert_int_equal(state_now(), MERGE_STOPPED);
+}
+
 static void test_unmerge_where_all_fit(void **state)
 {
 	u64 available;
@@ -380,7 +404,7 @@ int main(void)
 		FAKE_TEST(test_held_and_stopped), FAKE_TEST(test_back_off),
 		FAKE_TEST(test_no_back_off_when_memory_is_not_plenty), FAKE_TEST(test_budget), FAKE_TEST(test_newcomer),
 		FAKE_TEST(test_newcomer_during_a_step), FAKE_TEST(test_unmerge_that_does_not_fit),
-		FAKE_TEST(test_unmerge_where_all_fit),
+		FAKE_TEST(test_unmerge_where_all_fit), FAKE_TEST(test_unmerge_beyond_a_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,7 @@ bool ledger_goes_before(const struct ledger_account *a, const struct ledger_acco
 
 bool ledger_at_limit(struct ledger_account *a)
 {
-	return a->used == a->full;
+	return a->limited;
 }
 
 bool ledger_may_resume(struct ledger_account *a, u64 others)
@@ -237,7 +237,7 @@ static void test_limit(void **state)
 	guest_wait_memory(&guests[0]);
 	look_after(SECOND);
 	assert_int_equal(compressor_wakes, before);
-	guests[1].account.used = guests[1].account.full;
+	guests[1].account.limited = true;
 	look_after(SECOND);
 	assert_int_equal(compressor_wakes, before); /* it does not wait */
 	guest_wait_memory(&guests[1]);

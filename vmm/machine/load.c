@@ -132,12 +132,12 @@ static int copy_part(struct load *l, const struct image *image, u64 offset, u64 
 	return 0;
 }
 
-/* Whole pages, as the file's frames if they are the guest's to map, else as copies. */
+/* Whole pages, as the file's frames if they are the guest's to map, and if so many parts can be; else as copies. */
 static int map_part(struct load *l, const struct image *image, u64 offset, u64 len, u64 gpa)
 {
 	int error = len ? sys_guest_map(gpa, len, MAP_FILE, image->index, offset) : 0;
 
-	if (error == ERR_EXIST)
+	if (error == ERR_EXIST || error == ERR_NOMEM)
 		return copy_part(l, image, offset, len, gpa);
 	if (error)
 		return load_fail(l, "cannot map %.40s at 0x%lx: %s", image->info.name, gpa, error_text(error));
