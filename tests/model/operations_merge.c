@@ -96,9 +96,11 @@ void compress_some(void)
 	struct gmem *m = &operation_guest()->gmem;
 	u64 before = m->compressions;
 	u32 how = model_take();
+	struct gmem_compress_how kind = { .look = how & 1 && how & 2, .at_rest = how & 4,
+					  .known_only = how & 8 && how & 16, .split = how & 32 };
 
 	for (u32 looks = 1 + how / 64; looks; looks--)
-		while (!gmem_compress(m, (struct gmem_compress_how){ how & 1 && how & 2, how & 4, how & 8 && how & 16 }))
+		while (!gmem_compress(m, kind))
 			;
 	if (m->compressions != before)
 		operation_succeeded();
