@@ -247,7 +247,7 @@ void ledger_limit_done(struct ledger_account *a)
 	spin_unlock(&ledger.lock);
 }
 
-bool ledger_may_resume(struct ledger_account *a, u64 others)
+bool ledger_may_resume(struct ledger_account *a, u64 others, u64 seconds)
 {
 	struct ledger_sums s;
 	u64 wants;
@@ -255,7 +255,8 @@ bool ledger_may_resume(struct ledger_account *a, u64 others)
 
 	spin_lock(&ledger.lock);
 	s = ledger_sum();
-	wants = MIN(MAX(percent(1) / 2, 64), ledger_lacks(a)) + a->drawn;
+	wants = MIN(MAX(percent(1) / 2, 64), ledger_lacks(a));
+	wants = MAX(wants >> MIN(seconds, 63), 1) + a->drawn;
 	may = a->used < a->full && !a->limited && room_for(a, &s) >= (s64)(wants + others);
 	spin_unlock(&ledger.lock);
 	return may;

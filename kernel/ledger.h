@@ -75,8 +75,9 @@ int ledger_refill(struct ledger_account *account) must_check;
 void ledger_own_taken(struct ledger_account *account, s64 n);
 
 /* May a guest that waits go on?  Only when there is more for it than a frame, so that it does not stop again
- * at once, and besides what others, that went on just now, are after. */
-bool ledger_may_resume(struct ledger_account *account, u64 others);
+ * at once, and besides what others, that went on just now, are after.  What is enough is halved for each second that it
+ * waited: it may need one frame only, of those that it could have taken had it not been held. */
+bool ledger_may_resume(struct ledger_account *account, u64 others, u64 seconds);
 
 /* Was it refused more than its memory-max, and has not got room there yet?  While it waits for that, others' memory is
  * no help to it.  ledger_limit_done: there will be no more room, it may go on with what there is. */

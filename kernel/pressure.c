@@ -63,6 +63,7 @@ void guest_wait_memory(struct guest *g)
 	spin_lock(&g->lock);
 	news = (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED) && !(g->hold & HOLD_MEMORY);
 	if (news) {
+		g->waits_since = clock_ns();
 		__atomic_or_fetch(&g->hold, HOLD_MEMORY, __ATOMIC_SEQ_CST);
 		guest_kick(g, REQUEST_KICK);
 	}
@@ -96,12 +97,14 @@ static bool waits(const struct guest *g)
 static void look_at(struct guest *g, void *argument)
 {
 	struct round *r = argument;
+	u64 seconds = (clock_ns() - g->waits_since) / 1000000000;
 
 	if (!waits(g))
 		return;
 	r->waiting++;
 	r->limited |= ledger_at_limit(&g->account);
-	if (ledger_may_resume(&g->account, r->others) && (!r->best || ledger_goes_before(&g->account, &r->best->account)))
+	if (ledger_may_resume(&g->account, r->others, seconds) &&
+	    (!r->best || ledger_goes_before(&g->account, &r->best->account)))
 		r->best = g;
 }
 

@@ -128,14 +128,17 @@ static void test_first_reaches_its_size(void **state)
 	/* the second may have all that the first cannot need, less the last percent */
 	assert_in_range(second, 8190 - 3000 - RESERVE - FLYING - 16 - 82, 8191 - 3000 - RESERVE - FLYING - 16 - 81);
 	assert_int_equal(take(1, LEDGER_FAULT), ERR_NOMEM);
-	assert_false(ledger_may_resume(&guests[1].account, 0));
+	assert_false(ledger_may_resume(&guests[1].account, 0, 100)); /* there is nothing for it, however long it waits */
+	put(1);
+	assert_false(ledger_may_resume(&guests[1].account, 0, 5));
+	assert_true(ledger_may_resume(&guests[1].account, 0, 6) && !take(1, LEDGER_FAULT)); /* the one that it may need */
 	assert_int_equal(fill(0, 9999), 3000);
 	assert_int_equal(take(1, LEDGER_FAULT), ERR_NOMEM);
 	for (u32 i = 0; i < 41; i++)
 		put(0);
-	assert_false(ledger_may_resume(&guests[1].account, 0)); /* they are the first's, as before */
+	assert_false(ledger_may_resume(&guests[1].account, 0, 0)); /* they are the first's, as before */
 	leave(0);
-	assert_true(ledger_may_resume(&guests[1].account, 0));
+	assert_true(ledger_may_resume(&guests[1].account, 0, 0));
 	assert_int_equal(fill(1, 9999), 7000 - second);
 	leave(1);
 }
@@ -205,8 +208,8 @@ static void test_walls(void **state)
 	/* the lowest stops first and leaves something for the next, and so on */
 	assert_true(got[3] > 500 && got[2] > 20 && got[2] < 30 && got[1] > 20 && got[1] < 30);
 	leave(3);
-	assert_true(ledger_may_resume(&guests[2].account, 0));
-	assert_false(ledger_may_resume(&guests[2].account, 7000)); /* another has gone on, and may be after it */
+	assert_true(ledger_may_resume(&guests[2].account, 0, 0));
+	assert_false(ledger_may_resume(&guests[2].account, 7000, 0)); /* another has gone on, and may be after it */
 	for (u32 i = 0; i < 4; i++)
 		leave(i);
 }
@@ -222,16 +225,15 @@ static void test_limit(void **state)
 	assert_int_equal(fill(0, 9999) + fill(1, 9999), 2000);
 	assert_true(ledger_at_limit(a) && !ledger_at_limit(&guests[1].account));
 	for (u32 i = 0; i < 60; i++, put(0))
-		assert_false(ledger_may_resume(a, 0));
-	assert_true(ledger_may_resume(a, 0) && !ledger_at_limit(a));
+		assert_false(ledger_may_resume(a, 0, 0));
+	assert_true(ledger_may_resume(a, 0, 0) && !ledger_at_limit(a));
 	assert_true(fill(0, 50) == 50 && !ledger_at_limit(a)); /* near it, and it was refused nothing */
 	assert_int_equal(fill(0, 99), 10);
 	put(0);
-	assert_false(ledger_may_resume(a, 0));
+	assert_false(ledger_may_resume(a, 0, 0));
 	ledger_limit_done(a);
-	assert_true(ledger_may_resume(a, 0));
-	leave(0);
-	leave(1);
+	assert_true(ledger_may_resume(a, 0, 0));
+	leave(0), leave(1);
 }
 
 static void test_levels(void **state)
@@ -315,15 +317,13 @@ static void test_tune(void **state)
 	assert_int_equal(guests[1].count, 7000);
 	terms = (struct ledger_terms){ .full = 3000, .shares = 258, .buffer = 8 };
 	assert_int_equal(ledger_tune(&guests[0].account, &terms, 0, &a), ERR_NOMEM); /* what this one lacks is not */
-	assert_int_equal(a.verdict, ADMIT_CLAIM);
-	assert_int_equal(a.claimant, 1);
+	assert_true(a.verdict == ADMIT_CLAIM && a.claimant == 1);
 	assert_true(ledger_goes_before(&guests[1].account, &guests[0].account));
 	terms.full = 1000;
 	assert_int_equal(ledger_tune(&guests[0].account, &terms, 0, &a), 0);
 	terms.min = 1000, terms.shares = 1;
 	assert_int_equal(ledger_tune(&guests[0].account, &terms, 0, &a), 0);
-	leave(1);
-	leave(0);
+	leave(1), leave(0);
 }
 
 /* Full sizes of 3000 each, of 8191 frames: the setting holds when one is tuned, too. */

@@ -29,6 +29,7 @@ static enum memory_level level;
 static u64 asked, asked_times; /* targets_set's: the last frames, and how often */
 static bool armed;
 static u32 compressor_wakes;
+static u64 seconds_waited; /* by the last that was asked for */
 
 u64 clock_ns(void) { return now; }
 u64 clock_cycles(u64 ns) { return ns; }
@@ -68,8 +69,9 @@ bool ledger_at_limit(struct ledger_account *a)
 	return a->limited;
 }
 
-bool ledger_may_resume(struct ledger_account *a, u64 others)
+bool ledger_may_resume(struct ledger_account *a, u64 others, u64 seconds)
 {
+	seconds_waited = seconds;
 	return room > others;
 }
 
@@ -135,6 +137,9 @@ static void test_highest_claim_first(void **state)
 		guest_wait_memory(&guests[i]);
 	look_after(SECOND);
 	assert_true(waits(0) && waits(1) && waits(2) && armed); /* nothing came back */
+	assert_int_equal(seconds_waited, 1);
+	look_after(SECOND * 3 / 2);
+	assert_int_equal(seconds_waited, 2);
 	room = 50;
 	look_after(SECOND);
 	assert_true(waits(0) && waits(1) && !waits(2));
