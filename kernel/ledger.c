@@ -133,7 +133,10 @@ enum memory_level ledger_level(u64 *frames)
 	spin_lock(&ledger.lock);
 	s = ledger_sum();
 	*frames = ledger_available(&s);
-	level = ledger.level = s.count < 2 ? MEMORY_HIGH : level_at(*frames, ledger.level);
+	level = s.count < 2 ? MEMORY_HIGH : level_at(*frames, ledger.level);
+	if (level != ledger.level && ledger_notify)
+		ledger_notify(); /* whoever asked: the gate will not see this change any more */
+	ledger.level = level;
 	spin_unlock(&ledger.lock);
 	return level;
 }

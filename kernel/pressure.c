@@ -203,13 +203,21 @@ static void follow_targets(enum memory_level level, u64 available)
 	}
 }
 
+/* What is done at each level is done below it, too: when memory shrinks fast, levels that were passed are told, too. */
+static void tell_change(enum memory_level level, u64 available)
+{
+	for (enum memory_level passed = current + 1; passed < level; passed++)
+		tell_level(passed, available);
+	if (level != current)
+		tell_level(level, available);
+}
+
 static enum memory_level follow_level(void)
 {
 	u64 available;
 	enum memory_level level = ledger_level(&available);
 
-	if (level != current)
-		tell_level(level, available);
+	tell_change(level, available);
 	follow_targets(level, available);
 	merge_hurry(level >= MEMORY_HARD);
 	if (level != current) {

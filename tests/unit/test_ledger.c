@@ -256,11 +256,12 @@ static void test_levels(void **state)
 	assert_int_equal(ledger_level(&available), MEMORY_SOFT); /* 5.5 % */
 	for (u32 i = 0; i < 50; i++)
 		put(1);
+	notified = 0;
 	assert_int_equal(ledger_level(&available), MEMORY_HIGH);
+	assert_int_equal(notified, 1); /* whoever it was that asked first */
 	fill(1, 9999);
 	assert_int_equal(ledger_level(&available), MEMORY_LOW);
-	leave(0);
-	leave(1);
+	leave(0), leave(1);
 }
 
 static void test_frozen(void **state)
@@ -273,8 +274,7 @@ static void test_frozen(void **state)
 	ledger_freeze(&guests[0].account); /* its run has ended: nothing is kept for it */
 	assert_int_equal(take(0, LEDGER_WRITE), ERR_NOMEM);
 	assert_true(fill(1, 9999) > 3900);
-	leave(0);
-	leave(1);
+	leave(0), leave(1);
 }
 
 static void test_sizes(void **state)

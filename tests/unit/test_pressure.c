@@ -234,6 +234,24 @@ static void test_targets_are_kept(void **state)
 	assert_int_equal(asked_times, 1);
 }
 
+/* Memory may shrink faster than the keeper looks: no step of what is done is missing in the log. */
+static void test_levels_passed_are_told(void **state)
+{
+	u32 soft = told("pressure soft"), hard = told("pressure hard"), low = told("pressure low");
+
+	level = MEMORY_LOW;
+	look_after(SECOND);
+	assert_int_equal(told("pressure soft"), soft + 1);
+	assert_int_equal(told("pressure hard"), hard + 1);
+	assert_int_equal(told("pressure low"), low + 1);
+	level = MEMORY_HIGH;
+	look_after(SECOND);
+	level = MEMORY_SOFT;
+	look_after(SECOND);
+	assert_int_equal(told("pressure soft"), soft + 2);
+	assert_int_equal(told("pressure hard"), hard + 1);
+}
+
 /* Who waits for its memory-max is nobody's but the compressor's, at each look. */
 static void test_limit(void **state)
 {
@@ -259,6 +277,7 @@ int main(void)
 		cmocka_unit_test_setup(test_last_waits_again, begin),
 		cmocka_unit_test_setup(test_lines_in_spite_of_noise, begin),
 		cmocka_unit_test_setup(test_targets_are_kept, begin), cmocka_unit_test_setup(test_limit, begin),
+		cmocka_unit_test_setup(test_levels_passed_are_told, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
