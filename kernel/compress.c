@@ -57,10 +57,15 @@ static void find_first(struct guest *g, void *argument)
 		c->first = g;
 }
 
+static bool waits(const struct guest *g)
+{
+	return __atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_MEMORY;
+}
+
 /* It waits for its own memory-max: nobody but itself can make room for it. */
 static bool at_limit(struct guest *g)
 {
-	return __atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_MEMORY && ledger_at_limit(&g->account);
+	return waits(g) && ledger_at_limit(&g->account);
 }
 
 static bool may_give(const struct choice *c, struct guest *g)
@@ -68,20 +73,37 @@ static bool may_give(const struct choice *c, struct guest *g)
 	return takes_part(g) && ((c->pressed && g != c->first) || at_limit(g));
 }
 
+/* Has it compressed pages in the look that it is in? */
+static bool has_won(const struct gmem *m)
+{
+	return m->compress_at && m->compressions != m->compress_won;
+}
+
+/* Where memory is not short any more a look at which pages were compressed rests, to go on there when it is again. */
 static bool is_due(const struct choice *c, struct guest *g)
 {
 	const struct gmem *m = &g->gmem;
-	u64 due = at_limit(g) ? MIN(m->compress_due, m->compress_ended + clock_cycles(LIMIT_NS)) : m->compress_due;
+	u64 due = m->compress_due;
 
+	if (at_limit(g))
+		due = MIN(due, m->compress_ended + clock_cycles(LIMIT_NS));
+	else if (c->how.look && has_won(m))
+		return false;
+	else if (waits(g))
+		due = MIN(due, m->compress_ended + clock_cycles(LOOK_NS));
 	return m->compress_at || c->now >= due;
 }
 
+/* Pages of a guest that waits are not accessed because it waits, and it would soon have them back: first what others do
+ * not use although they could. */
 static bool goes_first(struct guest *a, struct guest *b)
 {
 	if (at_limit(a) != at_limit(b))
 		return at_limit(a);
 	if (a->state != b->state)
 		return a->state == GUEST_PAUSED;
+	if (waits(a) != waits(b))
+		return waits(b);
 	return ledger_goes_before(&b->account, &a->account);
 }
 
@@ -120,6 +142,7 @@ static void end_look(struct gmem *m)
 	u64 looks = MIN(1 + back * LOOKS_MAX / there, LOOKS_MAX);
 
 	m->compress_back += back;
+	m->compress_won = m->compressions;
 	m->compress_ended = rdtsc();
 	m->compress_due = m->compress_ended + clock_cycles(LOOK_NS * looks);
 }
@@ -129,7 +152,6 @@ static void end_look(struct gmem *m)
 static void end_limited(struct gmem *m)
 {
 	m->compress_vain = m->compressions == m->compress_won ? m->compress_vain + 1 : 0;
-	m->compress_won = m->compressions;
 	if (m->compress_vain < LIMIT_VAIN)
 		return;
 	m->compress_vain = 0;

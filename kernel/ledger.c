@@ -109,16 +109,31 @@ static enum memory_level level_at(u64 frames, enum memory_level level)
 	return level;
 }
 
-/* Sets the credit: as far as the next level down. */
+/* What those before end (NULL: all) keep since they went on. */
+static u64 kept_before(const struct ledger_account *end)
+{
+	u64 kept = 0;
+
+	for (struct link *l = ledger.accounts.next; l != &ledger.accounts; l = l->next) {
+		const struct ledger_account *k = LIST_ITEM(l, struct ledger_account, link);
+
+		if (k == end)
+			break;
+		kept += k->kept;
+	}
+	return kept;
+}
+
+/* Sets the credit: as far as the next level down; none while anything is kept for somebody. */
 static void extend_credit(const struct ledger_sums *s)
 {
 	static const u8 borders[] = { 4, 2, 1 };
-	u64 frames = ledger_available(s);
+	u64 frames = ledger_available(s), kept = kept_before(NULL);
 
 	ledger.credit = 0;
 	if (s->count < 2)
 		return;
-	for (u32 i = 0; i < ARRAY_SIZE(borders) && !ledger.credit; i++)
+	for (u32 i = 0; i < ARRAY_SIZE(borders) && !ledger.credit && !kept; i++)
 		if (frames > percent(borders[i]))
 			ledger.credit = frames - percent(borders[i]);
 	if (level_at(frames, ledger.level) != ledger.level && ledger_notify)
@@ -150,7 +165,9 @@ static s64 room_for(const struct ledger_account *a, const struct ledger_sums *s)
 	struct ledger_least least;
 	s64 slack = ledger_slack(*s, a, &least);
 
-	return !least.before ? INT64_MAX : slack - (s64)(percent(1) * least.before / (s->count - 1));
+	if (!least.before)
+		return INT64_MAX;
+	return slack - (s64)(percent(1) * least.before / (s->count - 1) + kept_before(a));
 }
 
 /* l locked.  Nobody is before the first, and what it takes is no other's. */
@@ -193,10 +210,12 @@ int ledger_take(struct ledger_account *a, u32 n, enum ledger_use use)
 		a->drawn += n;
 		ok = true;
 	}
-	if (ok)
+	if (ok) {
 		a->used += n;
-	else
+		a->kept -= MIN(a->kept, n);
+	} else {
 		limit(a, n);
+	}
 	spin_unlock(&ledger.lock);
 	return ok ? 0 : ERR_NOMEM;
 }
@@ -250,7 +269,7 @@ void ledger_limit_done(struct ledger_account *a)
 	spin_unlock(&ledger.lock);
 }
 
-bool ledger_may_resume(struct ledger_account *a, u64 others, u64 seconds)
+bool ledger_may_resume(struct ledger_account *a, u64 seconds)
 {
 	struct ledger_sums s;
 	u64 wants;
@@ -260,9 +279,30 @@ bool ledger_may_resume(struct ledger_account *a, u64 others, u64 seconds)
 	s = ledger_sum();
 	wants = MIN(MAX(percent(1) / 2, 64), ledger_lacks(a));
 	wants = MAX(wants >> MIN(seconds, 63), 1) + a->drawn;
-	may = a->used < a->full && !a->limited && room_for(a, &s) >= (s64)(wants + others);
+	may = a->used < a->full && !a->limited && room_for(a, &s) >= (s64)wants;
 	spin_unlock(&ledger.lock);
 	return may;
+}
+
+void ledger_went_on(struct ledger_account *a)
+{
+	struct ledger_sums s;
+	s64 room;
+
+	spin_lock(&ledger.lock);
+	s = ledger_sum();
+	room = room_for(a, &s);
+	if (ledger.accounts.next != &a->link && room > 0) /* all that the first lacks is kept for it in any case */
+		a->kept = MIN((u64)room, ledger_lacks(a));
+	ledger.credit = 0;
+	spin_unlock(&ledger.lock);
+}
+
+void ledger_settled(struct ledger_account *a)
+{
+	spin_lock(&ledger.lock);
+	a->kept = 0;
+	spin_unlock(&ledger.lock);
 }
 
 void ledger_own_taken(struct ledger_account *a, s64 n)

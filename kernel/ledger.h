@@ -34,6 +34,7 @@ struct ledger_account {
 	u64 own;          /* l: the machine process may still take these */
 	u64 buffer;       /* l: size of the buffer for writes that must not wait */
 	u64 drawn;        /* l: taken from it; 0 again before a vCPU enters the guest */
+	u64 kept;         /* l: it went on a moment ago: so many frames are kept for it from those after it */
 };
 
 enum ledger_use {
@@ -75,9 +76,14 @@ int ledger_refill(struct ledger_account *account) must_check;
 void ledger_own_taken(struct ledger_account *account, s64 n);
 
 /* May a guest that waits go on?  Only when there is more for it than a frame, so that it does not stop again
- * at once, and besides what others, that went on just now, are after.  What is enough is halved for each second that it
- * waited: it may need one frame only, of those that it could have taken had it not been held. */
-bool ledger_may_resume(struct ledger_account *account, u64 others, u64 seconds);
+ * at once.  What is enough is halved for each second that it waited: it may need one frame only, of those that it could
+ * have taken had it not been held. */
+bool ledger_may_resume(struct ledger_account *account, u64 seconds);
+
+/* It goes on: what there is for it, as far as it lacks it, is kept from those after it until it took it or has settled.
+ * They run, too, and whoever is faster would have it. */
+void ledger_went_on(struct ledger_account *account);
+void ledger_settled(struct ledger_account *account);
 
 /* Was it refused more than its memory-max, and has not got room there yet?  While it waits for that, others' memory is
  * no help to it.  ledger_limit_done: there will be no more room, it may go on with what there is. */

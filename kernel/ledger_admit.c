@@ -74,7 +74,7 @@ int ledger_admit(struct ledger_account *a, u32 id, const struct ledger_terms *te
 	set_terms(a, terms);
 	a->id = id;
 	a->started = ++ledger.admissions;
-	a->drawn = 0;
+	a->drawn = a->kept = 0;
 	enter(a);
 	judge(a, saved, out);
 	if (out->verdict)
@@ -117,7 +117,7 @@ void ledger_freeze(struct ledger_account *a)
 {
 	spin_lock(&ledger.lock);
 	a->full = a->used;
-	a->min = a->own = a->buffer = a->drawn = 0;
+	a->min = a->own = a->buffer = a->drawn = a->kept = 0;
 	ledger.credit = 0;
 	spin_unlock(&ledger.lock);
 }

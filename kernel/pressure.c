@@ -2,9 +2,9 @@
  * long as there is something to look after, ROUND_NS apart, and sleeps otherwise.
  *
  * A guest that the ledger refuses a frame gets HOLD_MEMORY, whoever asked; nobody but this thread takes it
- * away, so no wake-up is lost.  Those that wait go on in the order of their claims, and the next only if there is
- * something for it besides all that the last one lacks, or when that one had SETTLE_NS to take it: what comes back
- * would else be torn between all, and all wait again. */
+ * away, so no wake-up is lost.  Those that wait go on in the order of their claims, one in a round, and what is there
+ * for one is kept from those after it for SETTLE_NS: what comes back would else be torn between all, and all wait
+ * again. */
 #include "arch/x86_64/registers.h"
 #include "kernel/clock.h"
 #include "kernel/collapse.h"
@@ -80,18 +80,29 @@ void guest_wait_memory(struct guest *g)
 struct round {
 	struct guest *best; /* of those that may go on, the one with the highest claim */
 	u32 waiting;
+	u32 settling;       /* went on a moment ago */
 	bool limited;       /* some of those that wait do so at their memory-max */
-	u64 others;         /* frames that the last one may be after still */
 };
-
-/* The last that went on, and when; the keeper's. */
-static u32 last_id;
-static u64 last_clock;
 
 static bool waits(const struct guest *g)
 {
 	return __atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_MEMORY &&
 	       (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED);
+}
+
+/* Who waits again is after nothing that there is. */
+static void settle(struct guest *g, void *argument)
+{
+	struct round *r = argument;
+
+	if (!g->went_on)
+		return;
+	if (!waits(g) && clock_ns() - g->went_on < SETTLE_NS) {
+		r->settling++;
+		return;
+	}
+	g->went_on = 0;
+	ledger_settled(&g->account);
 }
 
 static void look_at(struct guest *g, void *argument)
@@ -103,17 +114,9 @@ static void look_at(struct guest *g, void *argument)
 		return;
 	r->waiting++;
 	r->limited |= ledger_at_limit(&g->account);
-	if (ledger_may_resume(&g->account, r->others, seconds) &&
+	if (ledger_may_resume(&g->account, seconds) &&
 	    (!r->best || ledger_goes_before(&g->account, &r->best->account)))
 		r->best = g;
-}
-
-static void look_at_last(struct guest *g, void *argument)
-{
-	struct round *r = argument;
-
-	if (g->id == last_id && !waits(g) && g->account.full > g->account.used)
-		r->others = g->account.full - g->account.used;
 }
 
 /* The list is locked, so that the guest stays. */
@@ -123,6 +126,8 @@ static void go_on(struct guest *g, void *argument)
 		return;
 	spin_lock(&g->lock);
 	if (waits(g)) {
+		ledger_went_on(&g->account);
+		g->went_on = clock_ns();
 		__atomic_and_fetch(&g->hold, ~(u32)HOLD_MEMORY, __ATOMIC_SEQ_CST);
 		guest_kick(g, REQUEST_RESUMED);
 		if (g->process)
@@ -132,23 +137,20 @@ static void go_on(struct guest *g, void *argument)
 	spin_unlock(&g->lock);
 }
 
-/* How many guests wait. */
-static u32 let_one_go_on(void)
+/* False: there is nobody to look after. */
+static bool let_one_go_on(void)
 {
 	struct round r = { .best = NULL };
 
-	if (clock_ns() - last_clock < SETTLE_NS)
-		guest_each(look_at_last, &r);
+	guest_each(settle, &r);
 	guest_each(look_at, &r);
 	if (r.best) {
-		last_id = r.best->id;
-		last_clock = clock_ns();
 		guest_each(go_on, r.best);
 		monitor_raise(EVENT_GUEST);
 	}
 	if (r.limited)
 		compress_wake();
-	return r.waiting;
+	return r.waiting || r.settling;
 }
 
 /* ---- the level ---- */
@@ -236,9 +238,9 @@ static void time_to_look(struct timer *t)
 static enum step look(struct thread *t)
 {
 	enum memory_level level = follow_level();
-	u32 waiting = let_one_go_on();
+	bool again = let_one_go_on();
 
-	if (waiting || asked || level != MEMORY_HIGH) {
+	if (again || asked || level != MEMORY_HIGH) {
 		t->timer.expired = time_to_look;
 		timer_arm(&t->timer, rdtsc() + clock_cycles(ROUND_NS));
 	}

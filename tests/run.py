@@ -27,8 +27,9 @@ BUILDS = [("guests", [*MAKE, "guests"]), ("debug", [*MAKE, f"B={DEBUG}", "DEBUG=
 MODEL = ("model", [sys.executable, "tests/model.py", "test"])
 PLANTED = ("planted", [sys.executable, "tests/planted.py"])
 MODEL_LONG = ("model, long", [sys.executable, "tests/model.py", "long", "120"])
+WAITING_LONG = ("waiting, long", ["build/unit/test_waiting", "500"])
 TEST = [*CHECK, MODEL, PLANTED, *BUILDS, ("system", [*PYTEST, "-m", "not long"])]
-STEPS = {"check": CHECK, "test": TEST, "test-long": [*TEST[:-1], MODEL_LONG, ("system", PYTEST)]}
+STEPS = {"check": CHECK, "test": TEST, "test-long": [*TEST[:-1], WAITING_LONG, MODEL_LONG, ("system", PYTEST)]}
 
 
 def counts(text, code):

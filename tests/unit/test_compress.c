@@ -207,11 +207,45 @@ static void test_at_rest(void **state)
 	assert_false(last.at_rest);
 	fake_tsc += 1001 * MS;
 	guests[3].hold = HOLD_MEMORY;
-	assert_int_equal(thread.step(&thread), STEP_AGAIN);
+	assert_string_equal(run(), "CBD");
 	assert_true(last.at_rest);
+	fake_tsc += 1001 * MS;
 	guests[2].state = GUEST_PAUSED;
 	assert_int_equal(thread.step(&thread), STEP_AGAIN);
 	assert_true(last.at_rest);
+}
+
+/* What a guest that waits does not access is no sign: the others come first, and it does not wait longer for what it
+ * had back. */
+static void test_waiting_last(void **state)
+{
+	begin();
+	guests[3].hold = HOLD_MEMORY;
+	assert_string_equal(run(), "CBD");
+	guests[1].gmem.decompressions = guests[3].gmem.decompressions = 1000;
+	fake_tsc += 1101 * MS;
+	assert_string_equal(run(), "CBD");
+	fake_tsc += 1101 * MS;
+	assert_string_equal(run(), "CD");
+}
+
+/* A look at which pages were compressed goes on when memory is short again, and is not spent on only looking. */
+static void test_rest_of_a_look(void **state)
+{
+	begin();
+	won = 1;
+	steps_left = 2;
+	assert_int_equal(thread.step(&thread), STEP_AGAIN); /* D */
+	level = MEMORY_SOFT;
+	won = 0;
+	steps_left = 0;
+	assert_string_equal(run(), "cb");
+	fake_tsc += 101 * MS;
+	level = MEMORY_HARD;
+	assert_string_equal(run(), "D");
+	fake_tsc += 1101 * MS;
+	level = MEMORY_SOFT;
+	assert_string_equal(run(), "dcb");
 }
 
 /* Who waits at its memory-max makes room for itself, be it the first and memory plenty, and does not wait for a look's
@@ -265,6 +299,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { FAKE_TEST(test_order), FAKE_TEST(test_levels), FAKE_TEST(test_back),
 					    FAKE_TEST(test_steps), FAKE_TEST(test_leave), FAKE_TEST(test_at_rest),
+					    FAKE_TEST(test_waiting_last), FAKE_TEST(test_rest_of_a_look),
 					    FAKE_TEST(test_limit), FAKE_TEST(test_limit_in_vain) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

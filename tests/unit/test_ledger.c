@@ -94,11 +94,6 @@ static void leave(u32 i)
 	memset(&guests[i], 0, sizeof(guests[i]));
 }
 
-static u64 free_frames(void)
-{
-	return frame_count(FRAME_FREE);
-}
-
 /* ---- single rules ---- */
 
 static void test_alone(void **state)
@@ -109,7 +104,7 @@ static void test_alone(void **state)
 	assert_int_equal(notified, 0);
 	leave(0);
 	assert_int_equal(enter(0, fake_frames, 0, 256), ERR_NOMEM); /* more than there is */
-	assert_int_equal(enter(0, free_frames() - RESERVE - FLYING - 16, 0, 256), 0);
+	assert_int_equal(enter(0, frame_count(FRAME_FREE) - RESERVE - FLYING - 16, 0, 256), 0);
 	assert_int_equal(enter(1, 10, 0, 256), 0); /* behind it, it may wait */
 	assert_int_equal(take(1, LEDGER_FAULT), ERR_NOMEM);
 	leave(0);
@@ -128,17 +123,17 @@ static void test_first_reaches_its_size(void **state)
 	/* the second may have all that the first cannot need, less the last percent */
 	assert_in_range(second, 8190 - 3000 - RESERVE - FLYING - 16 - 82, 8191 - 3000 - RESERVE - FLYING - 16 - 81);
 	assert_int_equal(take(1, LEDGER_FAULT), ERR_NOMEM);
-	assert_false(ledger_may_resume(&guests[1].account, 0, 100)); /* there is nothing for it, however long it waits */
+	assert_false(ledger_may_resume(&guests[1].account, 100)); /* there is nothing for it, however long it waits */
 	put(1);
-	assert_false(ledger_may_resume(&guests[1].account, 0, 5));
-	assert_true(ledger_may_resume(&guests[1].account, 0, 6) && !take(1, LEDGER_FAULT)); /* the one that it may need */
+	assert_false(ledger_may_resume(&guests[1].account, 5));
+	assert_true(ledger_may_resume(&guests[1].account, 6) && !take(1, LEDGER_FAULT)); /* the one that it may need */
 	assert_int_equal(fill(0, 9999), 3000);
 	assert_int_equal(take(1, LEDGER_FAULT), ERR_NOMEM);
 	for (u32 i = 0; i < 41; i++)
 		put(0);
-	assert_false(ledger_may_resume(&guests[1].account, 0, 0)); /* they are the first's, as before */
+	assert_false(ledger_may_resume(&guests[1].account, 0)); /* they are the first's, as before */
 	leave(0);
-	assert_true(ledger_may_resume(&guests[1].account, 0, 0));
+	assert_true(ledger_may_resume(&guests[1].account, 0));
 	assert_int_equal(fill(1, 9999), 7000 - second);
 	leave(1);
 }
@@ -208,10 +203,13 @@ static void test_walls(void **state)
 	/* the lowest stops first and leaves something for the next, and so on */
 	assert_true(got[3] > 500 && got[2] > 20 && got[2] < 30 && got[1] > 20 && got[1] < 30);
 	leave(3);
-	assert_true(ledger_may_resume(&guests[2].account, 0, 0));
-	assert_false(ledger_may_resume(&guests[2].account, 7000, 0)); /* another has gone on, and may be after it */
-	for (u32 i = 0; i < 4; i++)
-		leave(i);
+	assert_true(ledger_may_resume(&guests[2].account, 0));
+	ledger_went_on(&guests[1].account); /* what there is is kept for it */
+	assert_true(!ledger_may_resume(&guests[2].account, 9) && !fill(2, 1));
+	assert_true(fill(1, 400) == 400 && !fill(2, 1)); /* so is the rest */
+	ledger_settled(&guests[1].account);
+	assert_true(fill(2, 1));
+	leave(0), leave(1), leave(2);
 }
 
 /* A guest that waits at its memory-max goes on when it has made room there, not after each frame. */
@@ -225,14 +223,14 @@ static void test_limit(void **state)
 	assert_int_equal(fill(0, 9999) + fill(1, 9999), 2000);
 	assert_true(ledger_at_limit(a) && !ledger_at_limit(&guests[1].account));
 	for (u32 i = 0; i < 60; i++, put(0))
-		assert_false(ledger_may_resume(a, 0, 0));
-	assert_true(ledger_may_resume(a, 0, 0) && !ledger_at_limit(a));
+		assert_false(ledger_may_resume(a, 0));
+	assert_true(ledger_may_resume(a, 0) && !ledger_at_limit(a));
 	assert_true(fill(0, 50) == 50 && !ledger_at_limit(a)); /* near it, and it was refused nothing */
 	assert_int_equal(fill(0, 99), 10);
 	put(0);
-	assert_false(ledger_may_resume(a, 0, 0));
+	assert_false(ledger_may_resume(a, 0));
 	ledger_limit_done(a);
-	assert_true(ledger_may_resume(a, 0, 0));
+	assert_true(ledger_may_resume(a, 0));
 	leave(0), leave(1);
 }
 
@@ -382,7 +380,7 @@ static void test_host_takes_of_the_reserve(void **state)
 	assert_int_equal(enter(1, 7000, 0, 256), 0);
 	assert_true(ledger_host_may_take(1000));
 	fill(1, 9999);
-	fake_leave(free_frames() - RESERVE); /* the host itself, which nobody asks */
+	fake_leave(frame_count(FRAME_FREE) - RESERVE); /* the host itself, which nobody asks */
 	assert_int_equal(take(1, LEDGER_FAULT), ERR_NOMEM);
 	assert_int_equal(fill(0, 9999), 3000);
 	assert_true(ledger_host_may_take(RESERVE / 2));
@@ -481,7 +479,7 @@ static void test_random(void **state)
 				play_to_the_end();
 		}
 		end_all_in_order();
-		assert_int_equal(free_frames(), fake_frames - 1);
+		assert_int_equal(frame_count(FRAME_FREE), fake_frames - 1);
 	}
 	assert_true(refused > 100 && starved > 1000 && tuned > 100); /* all of it was tried */
 }

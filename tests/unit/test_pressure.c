@@ -24,7 +24,7 @@ void (*ledger_notify)(void);
 static struct guest guests[GUESTS];
 static struct thread thread;
 static u64 now = 1000 * SECOND;
-static u64 room;             /* frames: a guest that waits may go on if there are more besides others' */
+static u64 room;             /* frames: a guest that waits may go on if there are more besides what is kept */
 static enum memory_level level;
 static u64 asked, asked_times; /* targets_set's: the last frames, and how often */
 static bool armed;
@@ -69,10 +69,30 @@ bool ledger_at_limit(struct ledger_account *a)
 	return a->limited;
 }
 
-bool ledger_may_resume(struct ledger_account *a, u64 others, u64 seconds)
+/* What those before a keep. */
+static u64 kept_before(const struct ledger_account *a)
+{
+	u64 kept = 0;
+
+	for (u32 i = 0; i < GUESTS; i++)
+		kept += ledger_goes_before(&guests[i].account, a) ? guests[i].account.kept : 0;
+	return kept;
+}
+
+bool ledger_may_resume(struct ledger_account *a, u64 seconds)
 {
 	seconds_waited = seconds;
-	return room > others;
+	return room > kept_before(a);
+}
+
+void ledger_went_on(struct ledger_account *a)
+{
+	a->kept = a->full - a->used;
+}
+
+void ledger_settled(struct ledger_account *a)
+{
+	a->kept = 0;
 }
 
 enum memory_level ledger_level(u64 *available)
@@ -144,10 +164,12 @@ static void test_highest_claim_first(void **state)
 	look_after(SECOND);
 	assert_true(waits(0) && waits(1) && !waits(2));
 	look_after(SECOND);
-	assert_true(waits(0) && waits(1)); /* the last may be after all of it still: it lacks 100 */
+	assert_true(waits(0) && waits(1)); /* 100 are kept for the first to go on */
 	room = 101;
 	look_after(0);
 	assert_true(waits(0) && !waits(1)); /* there is something besides */
+	look_after(0);
+	assert_true(waits(0) && armed);
 	room = 0;
 	look_after(10 * SECOND);
 	assert_true(waits(0) && armed);
@@ -155,7 +177,10 @@ static void test_highest_claim_first(void **state)
 	look_after(0);
 	assert_false(waits(0));
 	look_after(0);
+	assert_true(armed); /* until it has settled */
+	look_after(2 * SECOND);
 	assert_false(armed); /* nobody is left to look after */
+	assert_int_equal(guests[0].account.kept, 0);
 }
 
 static void test_time_to_settle(void **state)
@@ -171,19 +196,21 @@ static void test_time_to_settle(void **state)
 	assert_false(waits(0));
 }
 
-/* Who went on and waits again is after nothing. */
+/* Who went on and waits again is after nothing that there is; what is kept is kept from lower claims only. */
 static void test_last_waits_again(void **state)
 {
 	room = 50;
-	guest_wait_memory(&guests[2]);
+	guest_wait_memory(&guests[1]);
 	look_after(0);
 	guest_wait_memory(&guests[0]);
-	guests[2].hold = HOLD_PAUSE | HOLD_MEMORY;
+	guest_wait_memory(&guests[2]);
 	look_after(1);
-	assert_true(waits(0) && guests[2].hold == HOLD_PAUSE);
-	guests[2].state = GUEST_STOPPED;
-	guests[2].account.full = guests[2].account.used;
+	assert_true(waits(0) && !waits(1) && !waits(2));
+	guests[1].hold = guests[2].hold = HOLD_PAUSE | HOLD_MEMORY;
+	guests[1].state = guests[2].state = GUEST_STOPPED; /* nobody lets them go on; what was kept is not any more */
 	look_after(1);
+	assert_true(waits(0));
+	look_after(2 * SECOND);
 	assert_false(waits(0));
 }
 
