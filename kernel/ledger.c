@@ -52,6 +52,7 @@ struct ledger_sums ledger_sum(void)
 		s.unfilled += ledger_unfilled(a);
 		s.lacks += ledger_lacks(a);
 		s.used += a->used;
+		s.kept += a->kept;
 		s.count++;
 	}
 	return s;
@@ -71,8 +72,9 @@ s64 ledger_slack(struct ledger_sums s, const struct ledger_account *end, struct 
 		s.unfilled -= ledger_unfilled(k);
 		slack = (s64)(s.free + ahead) - (s64)(s.reserve + ledger_lacks(k) + s.unfilled);
 		if (slack < least->slack)
-			*least = (struct ledger_least){ slack, k, ahead, s.unfilled, least->before };
+			*least = (struct ledger_least){ slack, k, ahead, s.unfilled, least->before, least->kept };
 		least->before++;
+		least->kept += k->kept;
 		ahead += k->used;
 	}
 	return least->slack;
@@ -109,31 +111,16 @@ static enum memory_level level_at(u64 frames, enum memory_level level)
 	return level;
 }
 
-/* What those before end (NULL: all) keep since they went on. */
-static u64 kept_before(const struct ledger_account *end)
-{
-	u64 kept = 0;
-
-	for (struct link *l = ledger.accounts.next; l != &ledger.accounts; l = l->next) {
-		const struct ledger_account *k = LIST_ITEM(l, struct ledger_account, link);
-
-		if (k == end)
-			break;
-		kept += k->kept;
-	}
-	return kept;
-}
-
 /* Sets the credit: as far as the next level down; none while anything is kept for somebody. */
 static void extend_credit(const struct ledger_sums *s)
 {
 	static const u8 borders[] = { 4, 2, 1 };
-	u64 frames = ledger_available(s), kept = kept_before(NULL);
+	u64 frames = ledger_available(s);
 
 	ledger.credit = 0;
 	if (s->count < 2)
 		return;
-	for (u32 i = 0; i < ARRAY_SIZE(borders) && !ledger.credit && !kept; i++)
+	for (u32 i = 0; i < ARRAY_SIZE(borders) && !ledger.credit && !s->kept; i++)
 		if (frames > percent(borders[i]))
 			ledger.credit = frames - percent(borders[i]);
 	if (level_at(frames, ledger.level) != ledger.level && ledger_notify)
@@ -167,13 +154,18 @@ static s64 room_for(const struct ledger_account *a, const struct ledger_sums *s)
 
 	if (!least.before)
 		return INT64_MAX;
-	return slack - (s64)(percent(1) * least.before / (s->count - 1) + kept_before(a));
+	return slack - (s64)(percent(1) * least.before / (s->count - 1) + least.kept);
+}
+
+static bool is_first(const struct ledger_account *a)
+{
+	return ledger.accounts.next == &a->link;
 }
 
 /* l locked.  Nobody is before the first, and what it takes is no other's. */
 static bool gate(const struct ledger_account *a, u64 n)
 {
-	if (ledger.accounts.next == &a->link)
+	if (is_first(a))
 		return true;
 	if (ledger.credit < n) {
 		struct ledger_sums s = ledger_sum();
@@ -292,7 +284,7 @@ void ledger_went_on(struct ledger_account *a)
 	spin_lock(&ledger.lock);
 	s = ledger_sum();
 	room = room_for(a, &s);
-	if (ledger.accounts.next != &a->link && room > 0) /* all that the first lacks is kept for it in any case */
+	if (!is_first(a) && room > 0) /* all that the first lacks is kept for it in any case */
 		a->kept = MIN((u64)room, ledger_lacks(a));
 	ledger.credit = 0;
 	spin_unlock(&ledger.lock);

@@ -23,7 +23,7 @@ struct ledger_sums {
 	u64 free, reserve; /* reserve: the whole, with what is promised to machine processes */
 	u64 unfilled;      /* promises */
 	u64 lacks;         /* what all guests together lack to their full sizes */
-	u64 used;
+	u64 used, kept;
 	u64 count;         /* of accounts */
 };
 
@@ -33,7 +33,8 @@ struct ledger_least {
 	const struct ledger_account *guest;
 	u64 ahead;    /* what those before it have */
 	u64 unfilled; /* promises to those after it */
-	u64 before;   /* how many were looked at */
+	u64 before;   /* how many were looked at, and ... */
+	u64 kept;     /* ... what is kept for them */
 };
 
 u64 ledger_lacks(const struct ledger_account *a);
