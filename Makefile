@@ -60,6 +60,6 @@ $(B)/k/kernel/host_info.o: build/version.h
 
 include boot/boot.mk tests/tests.mk
 # Whatever is built needs its packages first.
-$(KOBJ) $(MACHINEOBJ) $(MONITOROBJ): | $(B)/setup.stamp
+$(KOBJ) $(MACHINEOBJ) $(MONITOROBJ) $(FONT): | $(B)/setup.stamp
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -2,7 +2,6 @@
 FONT ?= /usr/share/consolefonts/Unifont-APL8x16.psf.gz
 DRIVERS_OBJ := $(B)/k/drivers/font.asm.o
 
-$(FONT): | $(B)/setup.stamp
 $(B)/font.psf: $(FONT)
 	@mkdir -p $(@D)
 	$(Q)gzip -dc $< >$@
