@@ -246,6 +246,9 @@ static void test_rest_of_a_look(void **state)
 	fake_tsc += 1101 * MS;
 	level = MEMORY_SOFT;
 	assert_string_equal(run(), "dcb");
+	fake_tsc += 1101 * MS;
+	steps_left = 2; /* a look at which nothing was compressed does not rest */
+	assert_string_equal(run(), "dddcb");
 }
 
 /* Who waits at its memory-max makes room for itself, be it the first and memory plenty, and does not wait for a look's

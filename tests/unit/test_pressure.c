@@ -196,8 +196,22 @@ static void test_time_to_settle(void **state)
 	assert_false(waits(0));
 }
 
-/* Who went on and waits again is after nothing that there is; what is kept is kept from lower claims only. */
-static void test_last_waits_again(void **state)
+/* Who went on and waits again is after nothing that there is. */
+static void test_waits_again(void **state)
+{
+	room = 50;
+	guest_wait_memory(&guests[1]);
+	look_after(0);
+	assert_int_equal(guests[1].account.kept, 100);
+	guest_wait_memory(&guests[1]);
+	room = 0;
+	look_after(1);
+	assert_true(waits(1));
+	assert_int_equal(guests[1].account.kept, 0);
+}
+
+/* What is kept is kept from lower claims only, and from these until its guest has settled, though it ended. */
+static void test_kept_from_lower_claims(void **state)
 {
 	room = 50;
 	guest_wait_memory(&guests[1]);
@@ -207,7 +221,7 @@ static void test_last_waits_again(void **state)
 	look_after(1);
 	assert_true(waits(0) && !waits(1) && !waits(2));
 	guests[1].hold = guests[2].hold = HOLD_PAUSE | HOLD_MEMORY;
-	guests[1].state = guests[2].state = GUEST_STOPPED; /* nobody lets them go on; what was kept is not any more */
+	guests[1].state = guests[2].state = GUEST_STOPPED; /* nobody lets them go on */
 	look_after(1);
 	assert_true(waits(0));
 	look_after(2 * SECOND);
@@ -301,7 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_highest_claim_first, begin), cmocka_unit_test_setup(test_time_to_settle, begin),
-		cmocka_unit_test_setup(test_last_waits_again, begin),
+		cmocka_unit_test_setup(test_waits_again, begin), cmocka_unit_test_setup(test_kept_from_lower_claims, begin),
 		cmocka_unit_test_setup(test_lines_in_spite_of_noise, begin),
 		cmocka_unit_test_setup(test_targets_are_kept, begin), cmocka_unit_test_setup(test_limit, begin),
 		cmocka_unit_test_setup(test_levels_passed_are_told, begin),
