@@ -44,33 +44,23 @@ struct choice {
 	struct gmem_compress_how how;
 };
 
-static bool takes_part(const struct guest *g)
-{
-	return g->state == GUEST_RUNNING || g->state == GUEST_PAUSED;
-}
-
 static void find_first(struct guest *g, void *argument)
 {
 	struct choice *c = argument;
 
-	if (takes_part(g) && (!c->first || ledger_goes_before(&g->account, &c->first->account)))
+	if (guest_is_alive(g) && (!c->first || ledger_goes_before(&g->account, &c->first->account)))
 		c->first = g;
-}
-
-static bool waits(const struct guest *g)
-{
-	return __atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_MEMORY;
 }
 
 /* It waits for its own memory-max: nobody but itself can make room for it. */
 static bool at_limit(struct guest *g)
 {
-	return waits(g) && ledger_at_limit(&g->account);
+	return guest_waits_memory(g) && ledger_at_limit(&g->account);
 }
 
 static bool may_give(const struct choice *c, struct guest *g)
 {
-	return takes_part(g) && ((c->pressed && g != c->first) || at_limit(g));
+	return guest_is_alive(g) && ((c->pressed && g != c->first) || at_limit(g));
 }
 
 /* Has it compressed pages in the look that it is in? */
@@ -89,7 +79,7 @@ static bool is_due(const struct choice *c, struct guest *g)
 		due = MIN(due, m->compress_ended + clock_cycles(LIMIT_NS));
 	else if (c->how.look && has_won(m))
 		return false;
-	else if (waits(g))
+	else if (guest_waits_memory(g))
 		due = MIN(due, m->compress_ended + clock_cycles(LOOK_NS));
 	return m->compress_at || c->now >= due;
 }
@@ -102,8 +92,8 @@ static bool goes_first(struct guest *a, struct guest *b)
 		return at_limit(a);
 	if (a->state != b->state)
 		return a->state == GUEST_PAUSED;
-	if (waits(a) != waits(b))
-		return waits(b);
+	if (guest_waits_memory(a) != guest_waits_memory(b))
+		return guest_waits_memory(b);
 	return ledger_goes_before(&b->account, &a->account);
 }
 

@@ -1,10 +1,11 @@
 /* When cold pages of guests are compressed: a kernel thread that works while memory is short, or a guest's own limit.
  *
- * At pressure `soft` it only looks: it makes pages unaccessed, so that it is known later which are cold.  From `hard`
- * on it compresses those that were not accessed between two looks, 1 to 4 s apart; of a guest that the operator paused,
- * all.  Guests that are paused come first, then those that run, then those that wait for memory; of each kind those
- * with the lowest claim.  The guest with the highest claim is left alone: what it has is kept for it in any case, so
- * nobody could be given what its pages would leave (ledger.h).
+ * At pressure `soft` it only looks: it makes pages unaccessed, so that it is known later which are cold.  (A look
+ * at which pages were compressed rests then, where it is.)  From `hard` on it compresses those that were not accessed
+ * between two looks, 1 to 4 s apart; of a guest that the operator paused, all.  Guests that are paused come first,
+ * then those that run, then those that wait for memory; of each kind those with the lowest claim.  The guest with the
+ * highest claim is left alone: what it has is kept for it in any case, so nobody could be given what its pages would
+ * leave (ledger.h).
  *
  * A guest that waits because it has all of its memory-max makes room for itself, whoever it is and at any level: its
  * pages are compressed until the ledger says that it may go on. */

@@ -42,8 +42,7 @@ struct gmem {
 	u64 merged_pages;                  /* m: ... on merged ones */
 	struct zstore store;               /* m: its compressed pages */
 	u64 compressions, decompressions;  /* m: counts of pages, in all */
-	/* the compressor's: gpa where its look goes on, host TSC of the next one, and (where the guest waits at its
-	 * memory-max) of the last one's end */
+	/* the compressor's: gpa where its look goes on, host TSC of the next one, and of the last one's end */
 	u64 compress_at, compress_due, compress_ended;
 	u64 compress_back, compress_won;   /* the compressor's: decompressions and compressions when its last look ended */
 	u32 compress_vain;                 /* the compressor's: looks in a row at a guest that waits so, in vain */

@@ -100,6 +100,12 @@ void guest_each(void (*look)(struct guest *g, void *argument), void *argument); 
 
 /* ---- its runs (guest_state.c) ---- */
 
+/* Has its run begun and not ended?  Unlocked: at this moment. */
+static inline bool guest_is_alive(const struct guest *g)
+{
+	return g->state == GUEST_RUNNING || g->state == GUEST_PAUSED;
+}
+
 /* admission: what the ledger says, also when it is refused with ERR_NOMEM. */
 int guest_start(struct guest *g, const struct guest_params *params, struct admission *admission) must_check;
 int guest_pause(struct guest *g) must_check;
@@ -165,6 +171,11 @@ u64 guest_heap_max(const struct guest *g); /* bytes, of its machine process */
 
 /* The ledger refused it a frame: it is held until it may go on. */
 void guest_wait_memory(struct guest *g);
+
+static inline bool guest_waits_memory(const struct guest *g)
+{
+	return __atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_MEMORY && guest_is_alive(g);
+}
 
 /* A kernel thread that follows the level of pressure and lets waiting guests go on. */
 int pressure_start(void) must_check;

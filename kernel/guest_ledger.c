@@ -82,7 +82,7 @@ int guest_tune(struct guest *g, const struct guest_tune *tune, struct admission 
 	params.memory_shares = tune->shares;
 	if (!guest_memory_valid(&params)) {
 		error = ERR_INVAL;
-	} else if (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED) {
+	} else if (guest_is_alive(g)) {
 		terms = terms_of(g, &params);
 		error = ledger_tune(&g->account, &terms, saved, admission);
 	}

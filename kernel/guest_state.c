@@ -177,7 +177,7 @@ void guest_stop(struct guest *g, enum stop_reason reason, const char *format, ..
 	bool stopped;
 
 	spin_lock(&g->lock);
-	stopped = g->state == GUEST_RUNNING || g->state == GUEST_PAUSED;
+	stopped = guest_is_alive(g);
 	if (stopped) {
 		g->state = GUEST_STOPPED;
 		g->stop_reason = reason;
@@ -298,7 +298,7 @@ static bool follow(struct guest *g, struct process *old)
 	if (p)
 		ledger_own_taken(&g->account, (s64)process_frames(p));
 	spin_lock(&g->lock);
-	goes_on = p && (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED);
+	goes_on = p && guest_is_alive(g);
 	if (goes_on) {
 		g->process = p;
 		g->replacing = false;
@@ -324,7 +324,7 @@ void guest_process_gone(struct guest *g, struct process *p)
 	bool replaced;
 
 	spin_lock(&g->lock);
-	replaced = g->replacing && g->saved_len && (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED);
+	replaced = g->replacing && g->saved_len && guest_is_alive(g);
 	spin_unlock(&g->lock);
 	if (!replaced || !follow(g, p)) {
 		guest_stop(g, STOP_CRASH, "machine process: %s", p->end_text[0] ? p->end_text : "it ended");

@@ -61,7 +61,7 @@ void guest_wait_memory(struct guest *g)
 	bool news;
 
 	spin_lock(&g->lock);
-	news = (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED) && !(g->hold & HOLD_MEMORY);
+	news = guest_is_alive(g) && !(g->hold & HOLD_MEMORY);
 	if (news) {
 		g->waits_since = clock_ns();
 		__atomic_or_fetch(&g->hold, HOLD_MEMORY, __ATOMIC_SEQ_CST);
@@ -79,16 +79,9 @@ void guest_wait_memory(struct guest *g)
 
 struct round {
 	struct guest *best; /* of those that may go on, the one with the highest claim */
-	u32 waiting;
-	u32 settling;       /* went on a moment ago */
+	bool again;         /* somebody waits, or went on a moment ago */
 	bool limited;       /* some of those that wait do so at their memory-max */
 };
-
-static bool waits(const struct guest *g)
-{
-	return __atomic_load_n(&g->hold, __ATOMIC_SEQ_CST) & HOLD_MEMORY &&
-	       (g->state == GUEST_RUNNING || g->state == GUEST_PAUSED);
-}
 
 /* Who waits again is after nothing that there is. */
 static void settle(struct guest *g, void *argument)
@@ -97,8 +90,8 @@ static void settle(struct guest *g, void *argument)
 
 	if (!g->went_on)
 		return;
-	if (!waits(g) && clock_ns() - g->went_on < SETTLE_NS) {
-		r->settling++;
+	if (!guest_waits_memory(g) && clock_ns() - g->went_on < SETTLE_NS) {
+		r->again = true;
 		return;
 	}
 	g->went_on = 0;
@@ -110,9 +103,9 @@ static void look_at(struct guest *g, void *argument)
 	struct round *r = argument;
 	u64 seconds = (clock_ns() - g->waits_since) / 1000000000;
 
-	if (!waits(g))
+	if (!guest_waits_memory(g))
 		return;
-	r->waiting++;
+	r->again = true;
 	r->limited |= ledger_at_limit(&g->account);
 	if (ledger_may_resume(&g->account, seconds) &&
 	    (!r->best || ledger_goes_before(&g->account, &r->best->account)))
@@ -125,7 +118,7 @@ static void go_on(struct guest *g, void *argument)
 	if (g != argument)
 		return;
 	spin_lock(&g->lock);
-	if (waits(g)) {
+	if (guest_waits_memory(g)) {
 		ledger_went_on(&g->account);
 		g->went_on = clock_ns();
 		__atomic_and_fetch(&g->hold, ~(u32)HOLD_MEMORY, __ATOMIC_SEQ_CST);
@@ -150,7 +143,7 @@ static bool let_one_go_on(void)
 	}
 	if (r.limited)
 		compress_wake();
-	return r.waiting || r.settling;
+	return r.again;
 }
 
 /* ---- the level ---- */

@@ -162,7 +162,7 @@ static int control(struct guest *g, u64 what, u64 argument)
 	case CONTROL_RESUME: return guest_resume(g);
 	case CONTROL_SHUTDOWN: return guest_raise(g, EVENT_POWER_BUTTON);
 	case CONTROL_RESET:
-		if (g->state != GUEST_RUNNING && g->state != GUEST_PAUSED)
+		if (!guest_is_alive(g))
 			return ERR_STATE;
 		guest_stop(g, STOP_REBOOT, "reset by the operator");
 		return 0;

@@ -44,11 +44,6 @@ u32 sim_pick(u32 below)
 	return (u32)(random64() >> 20) % below;
 }
 
-bool sim_lives(const struct guest *g)
-{
-	return g->state == GUEST_RUNNING || g->state == GUEST_PAUSED;
-}
-
 /* ---- the kernel around ---- */
 
 static struct {
@@ -221,7 +216,7 @@ struct guest *sim_first(void)
 	struct guest *first = NULL;
 
 	for (u32 i = 0; i < SIM_GUESTS; i++)
-		if (sim_lives(&sim_guests[i]) && (!first || ledger_goes_before(&sim_guests[i].account, &first->account)))
+		if (guest_is_alive(&sim_guests[i]) && (!first || ledger_goes_before(&sim_guests[i].account, &first->account)))
 			first = &sim_guests[i];
 	return first;
 }
@@ -258,7 +253,7 @@ static void check_waits(void)
 	for (u32 i = 0; i < SIM_GUESTS; i++) {
 		struct sim *s = &sims[i];
 
-		if (!sim_lives(&sim_guests[i]) || !(sim_guests[i].hold & HOLD_MEMORY))
+		if (!guest_is_alive(&sim_guests[i]) || !(sim_guests[i].hold & HOLD_MEMORY))
 			s->held_since = 0;
 		else
 			check_wait(&sim_guests[i], s);
@@ -276,7 +271,7 @@ static void check_ledger(void)
 	for (u32 i = 0; i < SIM_GUESTS; i++) {
 		const struct gmem *m = &sim_guests[i].gmem;
 
-		if (sim_lives(&sim_guests[i]))
+		if (guest_is_alive(&sim_guests[i]))
 			assert_int_equal(m->account->used, m->private_pages + m->tables + m->store.frames);
 	}
 	assert_true(ledger_slack(sums, NULL, &least) >= 0);
@@ -360,7 +355,7 @@ void sim_begin(u64 seed)
 void sim_end(void)
 {
 	for (u32 i = 0; i < SIM_GUESTS; i++)
-		if (sim_lives(&sim_guests[i]))
+		if (guest_is_alive(&sim_guests[i]))
 			sim_destroy(i);
 	assert_int_equal(frame_count(FRAME_GUEST), 0);
 	assert_int_equal(frame_count(FRAME_COMPRESSED), 0);

@@ -38,7 +38,6 @@ void sim_end(void); /* destroys all; is everything back? */
 /* sim: program to dense.  False: it was not admitted. */
 bool sim_create(u32 i, const struct sim *sim, struct guest_params params);
 void sim_destroy(u32 i);
-bool sim_lives(const struct guest *g);
 struct guest *sim_first(void); /* of those that live, the one with the highest claim; NULL */
 
 void sim_run(u32 n); /* ticks */

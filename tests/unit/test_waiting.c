@@ -156,7 +156,7 @@ static void event(void)
 {
 	u32 i = sim_pick(SIM_GUESTS), what = sim_pick(12);
 
-	if (!sim_lives(&sim_guests[i]))
+	if (!guest_is_alive(&sim_guests[i]))
 		new_guest(i);
 	else if (what < 4)
 		sims[i].pace = sim_pick(20);
@@ -180,7 +180,7 @@ static void end_alone(void)
 	u64 before;
 
 	for (u32 i = 0; i < SIM_GUESTS; i++)
-		if (sim_lives(&sim_guests[i]) && &sim_guests[i] != left)
+		if (guest_is_alive(&sim_guests[i]) && &sim_guests[i] != left)
 			sim_destroy(i);
 	assert_int_equal(guest_tune(left, &all, &a), 0);
 	if (left->state == GUEST_PAUSED)
