@@ -365,6 +365,7 @@ struct ledger_info {
 	u64 promised;    /* memory-min that is not filled yet */
 	u64 claim;       /* kept for guest claimant: the most that is kept for one guest's full size */
 	u32 claimant;    /* 0: there are not two guests */
+	u64 kept;        /* for guests that waited and went on, from those after them */
 	u64 lacks;       /* what all guests lack to their full sizes */
 	u64 available;   /* what guests may still be given */
 	u64 shared;      /* frames that guests map and none has for itself: merged ones and files' */

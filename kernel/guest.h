@@ -62,7 +62,10 @@ struct guest {
 	u64 start_clock, first_insn_clock, first_output_clock; /* o: ns */
 	struct log_limit log_limit; /* of lines that it can provoke */
 	u64 waits_since;            /* g: clock ns, of HOLD_MEMORY */
-	u64 went_on;                /* the keeper's: clock ns when it went on after that, 0: it has settled since */
+	struct {
+		u64 since, taken;   /* clock ns when it went on after that (0: it has settled) and took what is kept last */
+		u64 kept;           /* frames: what was kept for it then */
+	} settling;                 /* the keeper's */
 	struct log_limit memory_log; /* of those about waiting for memory: noise does not use them up */
 	u64 memory_wish;           /* g: struct guest_memory's, bytes, 0: none */
 	u64 memory_pressure;       /* g: the same */

@@ -35,9 +35,21 @@ u64 ledger_lacks(const struct ledger_account *a)
 	return a->full > a->used ? a->full - a->used : 0;
 }
 
+/* What it drew from its buffer came out of the reserve: it fills no promise before the buffer is filled again. */
 u64 ledger_unfilled(const struct ledger_account *a)
 {
-	return a->min > a->used ? a->min - a->used : 0;
+	return a->min + a->drawn > a->used ? a->min + a->drawn - a->used : 0;
+}
+
+/* What it may still take through the gate. */
+static u64 to_gate(const struct ledger_account *a)
+{
+	return ledger_lacks(a) + a->drawn - ledger_unfilled(a);
+}
+
+static u64 kept_for(const struct ledger_account *a)
+{
+	return MIN(a->kept, to_gate(a));
 }
 
 struct ledger_sums ledger_sum(void)
@@ -52,7 +64,7 @@ struct ledger_sums ledger_sum(void)
 		s.unfilled += ledger_unfilled(a);
 		s.lacks += ledger_lacks(a);
 		s.used += a->used;
-		s.kept += a->kept;
+		s.kept += kept_for(a);
 		s.count++;
 	}
 	return s;
@@ -61,8 +73,9 @@ struct ledger_sums ledger_sum(void)
 s64 ledger_slack(struct ledger_sums s, const struct ledger_account *end, struct ledger_least *least)
 {
 	u64 ahead = 0;
+	s64 kept = 0;
 
-	*least = (struct ledger_least){ .slack = INT64_MAX };
+	*least = (struct ledger_least){ .slack = INT64_MAX, .room = INT64_MAX };
 	for (struct link *l = ledger.accounts.next; l != &ledger.accounts; l = l->next) {
 		const struct ledger_account *k = LIST_ITEM(l, struct ledger_account, link);
 		s64 slack;
@@ -71,12 +84,14 @@ s64 ledger_slack(struct ledger_sums s, const struct ledger_account *end, struct 
 			break;
 		s.unfilled -= ledger_unfilled(k);
 		slack = (s64)(s.free + ahead) - (s64)(s.reserve + ledger_lacks(k) + s.unfilled);
+		kept += (s64)kept_for(k);
+		least->room = MIN(least->room, slack + kept);
 		if (slack < least->slack)
-			*least = (struct ledger_least){ slack, k, ahead, s.unfilled, least->before, least->kept };
+			*least = (struct ledger_least){ slack, k, ahead, s.unfilled, least->before, least->room };
 		least->before++;
-		least->kept += k->kept;
 		ahead += k->used;
 	}
+	least->room -= kept;
 	return least->slack;
 }
 
@@ -111,7 +126,7 @@ static enum memory_level level_at(u64 frames, enum memory_level level)
 	return level;
 }
 
-/* Sets the credit: as far as the next level down; none while anything is kept for somebody. */
+/* Sets the credit: as far as the next level down, or as far as what is kept for somebody. */
 static void extend_credit(const struct ledger_sums *s)
 {
 	static const u8 borders[] = { 4, 2, 1 };
@@ -120,9 +135,9 @@ static void extend_credit(const struct ledger_sums *s)
 	ledger.credit = 0;
 	if (s->count < 2)
 		return;
-	for (u32 i = 0; i < ARRAY_SIZE(borders) && !ledger.credit && !s->kept; i++)
-		if (frames > percent(borders[i]))
-			ledger.credit = frames - percent(borders[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(borders) && !ledger.credit; i++)
+		if (frames > percent(borders[i]) + s->kept)
+			ledger.credit = frames - percent(borders[i]) - s->kept;
 	if (level_at(frames, ledger.level) != ledger.level && ledger_notify)
 		ledger_notify();
 }
@@ -150,11 +165,11 @@ enum memory_level ledger_level(u64 *frames)
 static s64 room_for(const struct ledger_account *a, const struct ledger_sums *s)
 {
 	struct ledger_least least;
-	s64 slack = ledger_slack(*s, a, &least);
 
+	ledger_slack(*s, a, &least);
 	if (!least.before)
 		return INT64_MAX;
-	return slack - (s64)(percent(1) * least.before / (s->count - 1) + least.kept);
+	return least.room - (s64)(percent(1) * least.before / (s->count - 1));
 }
 
 static bool is_first(const struct ledger_account *a)
@@ -184,6 +199,15 @@ static u64 beyond_promise(const struct ledger_account *a, u64 n)
 	return n - MIN(n, ledger_unfilled(a));
 }
 
+/* n frames that no promise covers; some of them may have been kept for it.  l locked. */
+static bool pass(struct ledger_account *a, u64 n)
+{
+	if (n && !gate(a, n))
+		return false;
+	a->kept -= MIN(a->kept, n);
+	return true;
+}
+
 /* n frames were refused: for its own limit's sake?  l locked. */
 static void limit(struct ledger_account *a, u64 n)
 {
@@ -197,17 +221,15 @@ int ledger_take(struct ledger_account *a, u32 n, enum ledger_use use)
 
 	spin_lock(&ledger.lock);
 	gated = beyond_promise(a, n);
-	ok = a->used + n <= a->full && (!gated || gate(a, gated));
+	ok = a->used + n <= a->full && pass(a, gated);
 	if (!ok && use == LEDGER_WRITE && a->drawn + n <= a->buffer) {
 		a->drawn += n;
 		ok = true;
 	}
-	if (ok) {
+	if (ok)
 		a->used += n;
-		a->kept -= MIN(a->kept, n);
-	} else {
+	else
 		limit(a, n);
-	}
 	spin_unlock(&ledger.lock);
 	return ok ? 0 : ERR_NOMEM;
 }
@@ -233,7 +255,7 @@ int ledger_refill(struct ledger_account *a)
 	bool ok;
 
 	spin_lock(&ledger.lock);
-	ok = !a->drawn || (a->used <= a->full && gate(a, a->drawn));
+	ok = !a->drawn || (a->used <= a->full && pass(a, beyond_promise(a, a->drawn)));
 	if (ok)
 		a->drawn = 0;
 	else
@@ -261,6 +283,22 @@ void ledger_limit_done(struct ledger_account *a)
 	spin_unlock(&ledger.lock);
 }
 
+/* May it have a frame, or its buffer filled, if that is there?  l locked. */
+static bool may_have_more(const struct ledger_account *a)
+{
+	return !a->limited && (a->used < a->full || (a->used == a->full && a->drawn));
+}
+
+bool ledger_is_promised(struct ledger_account *a)
+{
+	bool is;
+
+	spin_lock(&ledger.lock);
+	is = may_have_more(a) && ledger_unfilled(a) >= MAX(a->drawn, 1);
+	spin_unlock(&ledger.lock);
+	return is;
+}
+
 bool ledger_may_resume(struct ledger_account *a, u64 seconds)
 {
 	struct ledger_sums s;
@@ -271,7 +309,7 @@ bool ledger_may_resume(struct ledger_account *a, u64 seconds)
 	s = ledger_sum();
 	wants = MIN(MAX(percent(1) / 2, 64), ledger_lacks(a));
 	wants = MAX(wants >> MIN(seconds, 63), 1) + a->drawn;
-	may = a->used < a->full && !a->limited && room_for(a, &s) >= (s64)wants;
+	may = may_have_more(a) && room_for(a, &s) >= (s64)beyond_promise(a, wants);
 	spin_unlock(&ledger.lock);
 	return may;
 }
@@ -284,8 +322,7 @@ void ledger_went_on(struct ledger_account *a)
 	spin_lock(&ledger.lock);
 	s = ledger_sum();
 	room = room_for(a, &s);
-	if (!is_first(a) && room > 0) /* all that the first lacks is kept for it in any case */
-		a->kept = MIN((u64)room, ledger_lacks(a));
+	a->kept = !is_first(a) && room > 0 ? MIN((u64)room, to_gate(a)) : 0; /* all that the first lacks is in any case */
 	ledger.credit = 0;
 	spin_unlock(&ledger.lock);
 }

@@ -34,7 +34,7 @@ struct ledger_account {
 	u64 own;          /* l: the machine process may still take these */
 	u64 buffer;       /* l: size of the buffer for writes that must not wait */
 	u64 drawn;        /* l: taken from it; 0 again before a vCPU enters the guest */
-	u64 kept;         /* l: it went on a moment ago: so many frames are kept for it from those after it */
+	u64 kept;         /* l: of what it lacks, kept for it from those after it, since it went on; read as used is */
 };
 
 enum ledger_use {
@@ -74,6 +74,9 @@ int ledger_refill(struct ledger_account *account) must_check;
 
 /* The machine process took n frames of those that it was promised, or (negative) gave them back. */
 void ledger_own_taken(struct ledger_account *account, s64 n);
+
+/* Is it below its memory-min, so that what it asks for next is its own, whatever others do? */
+bool ledger_is_promised(struct ledger_account *account);
 
 /* May a guest that waits go on?  Only when there is more for it than a frame, so that it does not stop again
  * at once.  What is enough is halved for each second that it waited: it may need one frame only, of those that it could

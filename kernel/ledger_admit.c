@@ -140,7 +140,7 @@ void ledger_info(struct ledger_info *info)
 	*info = (struct ledger_info){
 		.overcommit = ledger.overcommit, .level = ledger.level, .reserve = ledger.reserve * PAGE_SIZE,
 		.machines = (s.reserve - ledger.reserve) * PAGE_SIZE, .promised = s.unfilled * PAGE_SIZE,
-		.lacks = s.lacks * PAGE_SIZE, .available = ledger_available(&s) * PAGE_SIZE,
+		.lacks = s.lacks * PAGE_SIZE, .available = ledger_available(&s) * PAGE_SIZE, .kept = s.kept * PAGE_SIZE,
 	};
 	if (s.count > 1 && ledger_slack(s, LIST_ITEM(ledger.accounts.prev, struct ledger_account, link), &least)) {
 		info->claimant = least.guest->id;

@@ -23,7 +23,8 @@ struct ledger_sums {
 	u64 free, reserve; /* reserve: the whole, with what is promised to machine processes */
 	u64 unfilled;      /* promises */
 	u64 lacks;         /* what all guests together lack to their full sizes */
-	u64 used, kept;
+	u64 used;
+	u64 kept;          /* for guests that went on */
 	u64 count;         /* of accounts */
 };
 
@@ -33,8 +34,8 @@ struct ledger_least {
 	const struct ledger_account *guest;
 	u64 ahead;    /* what those before it have */
 	u64 unfilled; /* promises to those after it */
-	u64 before;   /* how many were looked at, and ... */
-	u64 kept;     /* ... what is kept for them */
+	u64 before;   /* how many were looked at */
+	s64 room;     /* the least that is left to those after them: of a slack, less what is kept for those between */
 };
 
 u64 ledger_lacks(const struct ledger_account *a);

@@ -3,8 +3,8 @@
  *
  * A guest that the ledger refuses a frame gets HOLD_MEMORY, whoever asked; nobody but this thread takes it
  * away, so no wake-up is lost.  Those that wait go on in the order of their claims, one in a round, and what is there
- * for one is kept from those after it for SETTLE_NS: what comes back would else be torn between all, and all wait
- * again. */
+ * for one is kept from those after it while it takes of it, for SETTLE_NS: what comes back would else be torn between
+ * all, and all wait again.  Below its memory-min none waits for another. */
 #include "arch/x86_64/registers.h"
 #include "kernel/clock.h"
 #include "kernel/collapse.h"
@@ -22,6 +22,7 @@
 #define ROUND_NS 100000000ull
 #define TARGETS_NS 2000000000ull
 #define SETTLE_NS 2000000000ull
+#define SETTLE_IDLE_NS 500000000ull /* who took nothing for so long does not want it */
 
 /* Balloons keep what they gave until memory was plenty for so long.  A guest that had it back at once would take it at
  * once, memory would be short again within a few rounds, and so to and fro. */
@@ -51,9 +52,9 @@ static void log_wait(struct guest *g)
 			    "%lu KiB", g->id, g->name, kib(g->account.full * PAGE_SIZE));
 	else
 		log_limited(&g->memory_log, LOG_WARN, "guest %u %s: waits for memory: %lu KiB free, of them %lu reserve, "
-			    "%lu machines', %lu promised, %lu kept for %s", g->id, g->name,
+			    "%lu machines', %lu promised, %lu kept for %s, %lu for guests that went on", g->id, g->name,
 			    kib(frame_count(FRAME_FREE) * PAGE_SIZE), kib(i.reserve), kib(i.machines),
-			    kib(i.promised), kib(i.claim), name_of(i.claimant));
+			    kib(i.promised), kib(i.claim), name_of(i.claimant), kib(i.kept));
 }
 
 void guest_wait_memory(struct guest *g)
@@ -78,49 +79,44 @@ void guest_wait_memory(struct guest *g)
 /* ---- going on ---- */
 
 struct round {
-	struct guest *best; /* of those that may go on, the one with the highest claim */
+	struct guest *best; /* of those that may go on beside what was promised, the one with the highest claim */
 	bool again;         /* somebody waits, or went on a moment ago */
 	bool limited;       /* some of those that wait do so at their memory-max */
 };
 
-/* Who waits again is after nothing that there is. */
+/* Has it settled?  Who waits again is after nothing that there is. */
+static bool has_settled(struct guest *g)
+{
+	u64 now = clock_ns(), kept = g->account.kept;
+
+	if (kept < g->settling.kept)
+		g->settling.taken = now;
+	g->settling.kept = kept;
+	return guest_waits_memory(g) || now - g->settling.since >= SETTLE_NS || now - g->settling.taken >= SETTLE_IDLE_NS;
+}
+
 static void settle(struct guest *g, void *argument)
 {
 	struct round *r = argument;
 
-	if (!g->went_on)
+	if (!g->settling.since)
 		return;
-	if (!guest_waits_memory(g) && clock_ns() - g->went_on < SETTLE_NS) {
+	if (has_settled(g)) {
+		g->settling.since = 0;
+		ledger_settled(&g->account);
+	} else {
 		r->again = true;
-		return;
 	}
-	g->went_on = 0;
-	ledger_settled(&g->account);
-}
-
-static void look_at(struct guest *g, void *argument)
-{
-	struct round *r = argument;
-	u64 seconds = (clock_ns() - g->waits_since) / 1000000000;
-
-	if (!guest_waits_memory(g))
-		return;
-	r->again = true;
-	r->limited |= ledger_at_limit(&g->account);
-	if (ledger_may_resume(&g->account, seconds) &&
-	    (!r->best || ledger_goes_before(&g->account, &r->best->account)))
-		r->best = g;
 }
 
 /* The list is locked, so that the guest stays. */
-static void go_on(struct guest *g, void *argument)
+static void go_on(struct guest *g)
 {
-	if (g != argument)
-		return;
 	spin_lock(&g->lock);
 	if (guest_waits_memory(g)) {
 		ledger_went_on(&g->account);
-		g->went_on = clock_ns();
+		g->settling.since = g->settling.taken = clock_ns();
+		g->settling.kept = g->account.kept;
 		__atomic_and_fetch(&g->hold, ~(u32)HOLD_MEMORY, __ATOMIC_SEQ_CST);
 		guest_kick(g, REQUEST_RESUMED);
 		if (g->process)
@@ -128,19 +124,39 @@ static void go_on(struct guest *g, void *argument)
 		log_limited(&g->memory_log, LOG_INFO, "guest %u %s: goes on: there is memory again", g->id, g->name);
 	}
 	spin_unlock(&g->lock);
+	monitor_raise(EVENT_GUEST);
+}
+
+static void look_at(struct guest *g, void *argument)
+{
+	struct round *r = argument;
+
+	if (!guest_waits_memory(g))
+		return;
+	r->again = true;
+	r->limited |= ledger_at_limit(&g->account);
+	if (ledger_is_promised(&g->account))
+		go_on(g);
+	else if (ledger_may_resume(&g->account, (clock_ns() - g->waits_since) / 1000000000) &&
+		 (!r->best || ledger_goes_before(&g->account, &r->best->account)))
+		r->best = g;
+}
+
+static void go_on_best(struct guest *g, void *argument)
+{
+	if (g == argument)
+		go_on(g);
 }
 
 /* False: there is nobody to look after. */
-static bool let_one_go_on(void)
+static bool let_go_on(void)
 {
 	struct round r = { .best = NULL };
 
 	guest_each(settle, &r);
 	guest_each(look_at, &r);
-	if (r.best) {
-		guest_each(go_on, r.best);
-		monitor_raise(EVENT_GUEST);
-	}
+	if (r.best)
+		guest_each(go_on_best, r.best);
 	if (r.limited)
 		compress_wake();
 	return r.again;
@@ -231,7 +247,7 @@ static void time_to_look(struct timer *t)
 static enum step look(struct thread *t)
 {
 	enum memory_level level = follow_level();
-	bool again = let_one_go_on();
+	bool again = let_go_on();
 
 	if (again || asked || level != MEMORY_HIGH) {
 		t->timer.expired = time_to_look;

@@ -226,7 +226,8 @@ static bool has_room(const struct guest *g)
 	struct ledger_least least;
 	u64 kept = ledger.total / 100 + g->account.drawn; /* at most, for those before it */
 
-	return ledger_slack(ledger_sum(), &g->account, &least) > (s64)kept;
+	return ledger_slack(ledger_sum(), &g->account, &least) > (s64)kept ||
+	       ledger_unfilled(&g->account) > g->account.drawn;
 }
 
 /* Now it is held for memory. */
@@ -237,7 +238,7 @@ static void check_wait(const struct guest *g, struct sim *s)
 	s->longest = MAX(s->longest, ticks - s->held_since);
 	if (g->account.limited || g->account.used >= g->account.full || !has_room(g))
 		s->room_since = ticks;
-	if (ticks - s->room_since > 8 * SIM_SECOND)
+	if (ticks - s->room_since > 3 * SIM_SECOND)
 		fail_msg("guest %u waits, and there is room for it", g->id);
 }
 

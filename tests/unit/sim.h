@@ -9,7 +9,7 @@
 
 #include "kernel/guest.h"
 
-#define SIM_GUESTS 4
+#define SIM_GUESTS 8
 #define SIM_PAGES 4096u   /* of the largest guest: half of the host's frames */
 #define SIM_SECOND 1000u  /* ticks */
 

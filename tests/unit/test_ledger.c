@@ -2,7 +2,7 @@
  * reach its full size, promises are kept and somebody runs.  The model knows nothing of the ledger's sums: it
  * plays the taking to its end. */
 /* links: kernel/ledger.c kernel/ledger_admit.c kernel/frame.c kernel/lock.c tests/unit/fake_arch.c
- * tests/unit/fake_trap.c */
+ * tests/unit/fake_trap.c tests/unit/ledger_guests.c */
 /* flags: -DLOCK_CHECK=1 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,87 +12,7 @@
 
 #include "kernel/ledger.h"
 #include "tests/unit/fake_arch.h"
-
-const u64 fake_frames = 8192;
-const u32 fake_cpu_count = 2;
-
-#define GUESTS 8
-#define RESERVE 64
-#define FLYING 4 /* with two CPUs */
-
-static struct guest {
-	struct ledger_account account;
-	hpa_t frames[8192];
-	u32 count;
-	bool in;
-} guests[GUESTS];
-
-static u32 notified;
-
-static void notify(void)
-{
-	notified++;
-}
-
-static void begin(void)
-{
-	memset(guests, 0, sizeof(guests));
-	ledger_start(RESERVE * PAGE_SIZE, OVERCOMMIT_FULL);
-	ledger_notify = notify;
-	notified = 0;
-}
-
-static u32 pick(u32 below)
-{
-	return (u32)random() % below;
-}
-
-static int enter(u32 i, u64 full, u64 min, u32 shares)
-{
-	const struct ledger_terms terms = { .full = full, .min = min, .shares = shares, .buffer = 8 };
-	struct admission a;
-	int error = ledger_admit(&guests[i].account, i + 1, &terms, 0, &a);
-
-	assert_int_equal(error, a.verdict ? ERR_NOMEM : 0);
-	guests[i].in = !error;
-	return error;
-}
-
-static int take(u32 i, enum ledger_use use)
-{
-	struct guest *g = &guests[i];
-
-	if (ledger_take(&g->account, 1, use))
-		return ERR_NOMEM;
-	g->frames[g->count] = frame_alloc(0, FRAME_GUEST);
-	assert_true(g->frames[g->count++].v); /* what the ledger grants is there */
-	return 0;
-}
-
-static void put(u32 i)
-{
-	struct guest *g = &guests[i];
-
-	ledger_put(&g->account, 1);
-	frame_put(g->frames[--g->count]);
-}
-
-static u32 fill(u32 i, u32 most)
-{
-	u32 n = 0;
-
-	while (n < most && !take(i, LEDGER_FAULT))
-		n++;
-	return n;
-}
-
-static void leave(u32 i)
-{
-	while (guests[i].count)
-		put(i);
-	ledger_remove(&guests[i].account);
-	memset(&guests[i], 0, sizeof(guests[i]));
-}
+#include "tests/unit/ledger_guests.h"
 
 /* ---- single rules ---- */
 
@@ -188,50 +108,6 @@ static void test_buffer(void **state)
 	assert_int_equal(ledger_refill(&guests[1].account), 0);
 	assert_int_equal(guests[1].account.drawn, 0);
 	leave(1);
-}
-
-static void test_walls(void **state)
-{
-	u32 got[4];
-
-	begin();
-	for (u32 i = 0; i < 4; i++)
-		assert_int_equal(enter(i, 7000, 0, 256), 0);
-	assert_int_equal(fill(0, 9999), 7000);
-	for (u32 i = 3; i > 0; i--)
-		got[i] = fill(i, 9999);
-	/* the lowest stops first and leaves something for the next, and so on */
-	assert_true(got[3] > 500 && got[2] > 20 && got[2] < 30 && got[1] > 20 && got[1] < 30);
-	leave(3);
-	assert_true(ledger_may_resume(&guests[2].account, 0));
-	ledger_went_on(&guests[1].account); /* what there is is kept for it */
-	assert_true(!ledger_may_resume(&guests[2].account, 9) && !fill(2, 1));
-	assert_true(fill(1, 400) == 400 && !fill(2, 1)); /* so is the rest */
-	ledger_settled(&guests[1].account);
-	assert_true(fill(2, 1));
-	leave(0), leave(1), leave(2);
-}
-
-/* A guest that waits at its memory-max goes on when it has made room there, not after each frame. */
-static void test_limit(void **state)
-{
-	struct ledger_account *a = &guests[0].account;
-
-	begin();
-	assert_int_equal(enter(0, 1000, 0, 256) + enter(1, 1000, 0, 256), 0);
-	a->room = 60;
-	assert_int_equal(fill(0, 9999) + fill(1, 9999), 2000);
-	assert_true(ledger_at_limit(a) && !ledger_at_limit(&guests[1].account));
-	for (u32 i = 0; i < 60; i++, put(0))
-		assert_false(ledger_may_resume(a, 0));
-	assert_true(ledger_may_resume(a, 0) && !ledger_at_limit(a));
-	assert_true(fill(0, 50) == 50 && !ledger_at_limit(a)); /* near it, and it was refused nothing */
-	assert_int_equal(fill(0, 99), 10);
-	put(0);
-	assert_false(ledger_may_resume(a, 0));
-	ledger_limit_done(a);
-	assert_true(ledger_may_resume(a, 0));
-	leave(0), leave(1);
 }
 
 static void test_levels(void **state)
@@ -431,6 +307,26 @@ static void end_all_in_order(void)
 		play_to_the_end();
 }
 
+/* The guest went on: those after it take all they can, and it has what is kept for it; then it is all undone. */
+static void check_kept(u32 i)
+{
+	struct ledger_account *a = &guests[i].account;
+	u32 before[GUESTS];
+	u64 own;
+
+	ledger_went_on(a);
+	own = MIN(a->kept + (a->min > a->used ? a->min - a->used : 0), a->full > a->used ? a->full - a->used : 0);
+	for (u32 k = 0; k < GUESTS; k++) {
+		before[k] = guests[k].count;
+		if (guests[k].in && ledger_goes_before(a, &guests[k].account))
+			fill(k, 9999);
+	}
+	assert_int_equal(fill(i, (u32)own), own);
+	for (u32 k = 0; k < GUESTS; k++)
+		while (guests[k].count > before[k])
+			put(k);
+}
+
 static void one_step(u32 *refused, u32 *starved, u32 *tuned)
 {
 	u32 i = pick(GUESTS), full = 500 + pick(6000), shares = 1 + pick(3);
@@ -443,7 +339,7 @@ static void one_step(u32 *refused, u32 *starved, u32 *tuned)
 		*refused += pick(4) && enter(i, full, terms.min, shares);
 		return;
 	}
-	switch (pick(24)) {
+	switch (pick(26)) {
 	case 0:
 		leave(i);
 		break;
@@ -452,6 +348,12 @@ static void one_step(u32 *refused, u32 *starved, u32 *tuned)
 		break;
 	case 2:
 		(void)!ledger_refill(&g->account);
+		break;
+	case 24:
+		check_kept(i);
+		break;
+	case 25:
+		ledger_settled(&g->account);
 		break;
 	case 3: case 4: case 5: case 6:
 		for (u32 n = pick(600); n && g->count; n--)
@@ -488,8 +390,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_alone), FAKE_TEST(test_first_reaches_its_size), FAKE_TEST(test_claim_goes_by_shares_then_age),
-		FAKE_TEST(test_promises), FAKE_TEST(test_buffer), FAKE_TEST(test_walls), FAKE_TEST(test_levels),
-		FAKE_TEST(test_limit), FAKE_TEST(test_frozen), FAKE_TEST(test_sizes), FAKE_TEST(test_tune),
+		FAKE_TEST(test_promises), FAKE_TEST(test_buffer), FAKE_TEST(test_levels),
+		FAKE_TEST(test_frozen), FAKE_TEST(test_sizes), FAKE_TEST(test_tune),
 		FAKE_TEST(test_tune_sizes), FAKE_TEST(test_tune_sizes_by_sharing),
 		FAKE_TEST(test_host_takes_of_the_reserve), FAKE_TEST(test_random),
 	};

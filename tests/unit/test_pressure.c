@@ -24,6 +24,7 @@ void (*ledger_notify)(void);
 static struct guest guests[GUESTS];
 static struct thread thread;
 static u64 now = 1000 * SECOND;
+static bool promised;        /* whoever waits is below its memory-min */
 static u64 room;             /* frames: a guest that waits may go on if there are more besides what is kept */
 static enum memory_level level;
 static u64 asked, asked_times; /* targets_set's: the last frames, and how often */
@@ -67,6 +68,11 @@ bool ledger_goes_before(const struct ledger_account *a, const struct ledger_acco
 bool ledger_at_limit(struct ledger_account *a)
 {
 	return a->limited;
+}
+
+bool ledger_is_promised(struct ledger_account *a)
+{
+	return promised;
 }
 
 /* What those before a keep. */
@@ -125,6 +131,7 @@ static int begin(void **state)
 		guests[i].name[1] = (char)('1' + i);
 	}
 	room = 0;
+	promised = false;
 	level = MEMORY_HIGH;
 	if (!thread.step)
 		assert_int_equal(pressure_start(), 0);
@@ -163,7 +170,7 @@ static void test_highest_claim_first(void **state)
 	room = 50;
 	look_after(SECOND);
 	assert_true(waits(0) && waits(1) && !waits(2));
-	look_after(SECOND);
+	look_after(SECOND / 4);
 	assert_true(waits(0) && waits(1)); /* 100 are kept for the first to go on */
 	room = 101;
 	look_after(0);
@@ -183,6 +190,7 @@ static void test_highest_claim_first(void **state)
 	assert_int_equal(guests[0].account.kept, 0);
 }
 
+/* It is kept as long as its guest takes of it, but not for ever. */
 static void test_time_to_settle(void **state)
 {
 	room = 50;
@@ -190,10 +198,40 @@ static void test_time_to_settle(void **state)
 	look_after(0);
 	assert_false(waits(1));
 	guest_wait_memory(&guests[0]);
-	look_after(2 * SECOND - 1);
-	assert_true(waits(0));
-	look_after(1); /* it did not take it: the next may */
-	assert_false(waits(0));
+	for (u32 i = 0; i < 4; i++) {
+		look_after(SECOND / 2 - 1);
+		assert_true(waits(0));
+		guests[1].account.kept -= 10;
+	}
+	look_after(3);
+	assert_true(waits(0) && guests[1].account.kept);
+	look_after(1);
+	assert_false(waits(0) || guests[1].account.kept);
+}
+
+/* Who goes on and takes nothing is no longer than half a second in the way of others. */
+static void test_idle_one_has_settled(void **state)
+{
+	room = 50;
+	guest_wait_memory(&guests[1]);
+	look_after(0);
+	guest_wait_memory(&guests[0]);
+	look_after(SECOND / 2 - 1);
+	assert_true(waits(0) && guests[1].account.kept);
+	look_after(1);
+	assert_false(waits(0) || guests[1].account.kept);
+}
+
+/* Those that were promised what they ask for go on at once, all, and beside them one of the others. */
+static void test_promised_go_on(void **state)
+{
+	for (u32 i = 0; i < GUESTS; i++)
+		guest_wait_memory(&guests[i]);
+	look_after(0);
+	assert_true(waits(0) && waits(1) && waits(2));
+	promised = true;
+	look_after(0);
+	assert_false(waits(0) || waits(1) || waits(2));
 }
 
 /* Who went on and waits again is after nothing that there is. */
@@ -315,6 +353,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_highest_claim_first, begin), cmocka_unit_test_setup(test_time_to_settle, begin),
+		cmocka_unit_test_setup(test_idle_one_has_settled, begin), cmocka_unit_test_setup(test_promised_go_on, begin),
 		cmocka_unit_test_setup(test_waits_again, begin), cmocka_unit_test_setup(test_kept_from_lower_claims, begin),
 		cmocka_unit_test_setup(test_lines_in_spite_of_noise, begin),
 		cmocka_unit_test_setup(test_targets_are_kept, begin), cmocka_unit_test_setup(test_limit, begin),

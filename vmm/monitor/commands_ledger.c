@@ -93,6 +93,7 @@ void commands_ledger_rows(void (*row)(const char *what, u64 bytes),
 		fmt_print(what, sizeof(what), "  kept for %s", claimant.name);
 		row(what, ledger.claim);
 	}
+	row("  kept for guests that went on", ledger.kept);
 	row("  lacks if all sizes are called in", ledger.lacks);
 	row("  can be given", ledger.available);
 	row("memory that guests share", ledger.shared);
