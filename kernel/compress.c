@@ -58,9 +58,15 @@ static bool at_limit(struct guest *g)
 	return guest_waits_memory(g) && ledger_at_limit(&g->account);
 }
 
+/* Nobody runs in it: nothing of it is in use. */
+static bool is_at_rest(const struct guest *g)
+{
+	return g->state == GUEST_PAUSED || g->state == GUEST_STOPPED;
+}
+
 static bool may_give(const struct choice *c, struct guest *g)
 {
-	return guest_is_alive(g) && ((c->pressed && g != c->first) || at_limit(g));
+	return (g->state == GUEST_RUNNING || is_at_rest(g)) && ((c->pressed && g != c->first) || at_limit(g));
 }
 
 /* Has it compressed pages in the look that it is in? */
@@ -90,8 +96,8 @@ static bool goes_first(struct guest *a, struct guest *b)
 {
 	if (at_limit(a) != at_limit(b))
 		return at_limit(a);
-	if (a->state != b->state)
-		return a->state == GUEST_PAUSED;
+	if (is_at_rest(a) != is_at_rest(b))
+		return is_at_rest(a);
 	if (guest_waits_memory(a) != guest_waits_memory(b))
 		return guest_waits_memory(b);
 	return ledger_goes_before(&b->account, &a->account);
@@ -116,7 +122,7 @@ static void choose(struct guest *g, void *argument)
 	if (may_give(c, g)) {
 		__atomic_store_n(&at, &g->gmem, __ATOMIC_SEQ_CST);
 		c->limited = at_limit(g);
-		c->how.at_rest = g->state == GUEST_PAUSED || (!g->gmem.format->accessed && g->hold & HOLD_MEMORY);
+		c->how.at_rest = is_at_rest(g) || (!g->gmem.format->accessed && g->hold & HOLD_MEMORY);
 		c->how.split = c->limited;
 		if (c->limited)
 			c->how.look = c->how.known_only = false; /* it waits: what it used last is found by a second look */

@@ -63,8 +63,8 @@ struct guest {
 	struct log_limit log_limit; /* of lines that it can provoke */
 	u64 waits_since;            /* g: clock ns, of HOLD_MEMORY */
 	struct {
-		u64 since, taken;   /* clock ns when it went on after that (0: it has settled) and took what is kept last */
-		u64 kept;           /* frames: what was kept for it then */
+		u64 since;          /* clock ns: it went on after that, 0: nothing is kept for it any more */
+		u64 kept, taken;    /* frames: what was kept at the last look, and what it took of it till then */
 	} settling;                 /* the keeper's */
 	struct log_limit memory_log; /* of those about waiting for memory: noise does not use them up */
 	u64 memory_wish;           /* g: struct guest_memory's, bytes, 0: none */

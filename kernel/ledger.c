@@ -73,7 +73,7 @@ struct ledger_sums ledger_sum(void)
 s64 ledger_slack(struct ledger_sums s, const struct ledger_account *end, struct ledger_least *least)
 {
 	u64 ahead = 0;
-	s64 kept = 0;
+	s64 kept = 0; /* for those looked at */
 
 	*least = (struct ledger_least){ .slack = INT64_MAX, .room = INT64_MAX };
 	for (struct link *l = ledger.accounts.next; l != &ledger.accounts; l = l->next) {
@@ -83,13 +83,13 @@ s64 ledger_slack(struct ledger_sums s, const struct ledger_account *end, struct 
 		if (k == end)
 			break;
 		s.unfilled -= ledger_unfilled(k);
-		slack = (s64)(s.free + ahead) - (s64)(s.reserve + ledger_lacks(k) + s.unfilled);
+		slack = (s64)(s.free + ahead) - (s64)(s.reserve + ledger_lacks(k) + k->drawn + s.unfilled);
 		kept += (s64)kept_for(k);
 		least->room = MIN(least->room, slack + kept);
 		if (slack < least->slack)
 			*least = (struct ledger_least){ slack, k, ahead, s.unfilled, least->before, least->room };
 		least->before++;
-		ahead += k->used;
+		ahead += k->used - MIN(k->used, k->drawn); /* what it drew goes back into the reserve */
 	}
 	least->room -= kept;
 	return least->slack;
@@ -208,9 +208,10 @@ static bool pass(struct ledger_account *a, u64 n)
 	return true;
 }
 
-/* n frames were refused: for its own limit's sake?  l locked. */
-static void limit(struct ledger_account *a, u64 n)
+/* n frames were refused, 0: to fill its buffer; for its own limit's sake?  l locked. */
+static void refuse(struct ledger_account *a, u64 n)
 {
+	a->refused = n;
 	a->limited |= a->room && a->used + n > a->full;
 }
 
@@ -229,7 +230,7 @@ int ledger_take(struct ledger_account *a, u32 n, enum ledger_use use)
 	if (ok)
 		a->used += n;
 	else
-		limit(a, n);
+		refuse(a, n);
 	spin_unlock(&ledger.lock);
 	return ok ? 0 : ERR_NOMEM;
 }
@@ -259,7 +260,7 @@ int ledger_refill(struct ledger_account *a)
 	if (ok)
 		a->drawn = 0;
 	else
-		limit(a, 0);
+		refuse(a, 0);
 	spin_unlock(&ledger.lock);
 	return ok ? 0 : ERR_NOMEM;
 }
@@ -289,12 +290,18 @@ static bool may_have_more(const struct ledger_account *a)
 	return !a->limited && (a->used < a->full || (a->used == a->full && a->drawn));
 }
 
+/* What it asked for in vain, its buffer filled before.  l locked. */
+static u64 needs(const struct ledger_account *a)
+{
+	return MAX(a->drawn + a->refused, 1);
+}
+
 bool ledger_is_promised(struct ledger_account *a)
 {
 	bool is;
 
 	spin_lock(&ledger.lock);
-	is = may_have_more(a) && ledger_unfilled(a) >= MAX(a->drawn, 1);
+	is = may_have_more(a) && ledger_unfilled(a) >= needs(a);
 	spin_unlock(&ledger.lock);
 	return is;
 }
@@ -307,8 +314,8 @@ bool ledger_may_resume(struct ledger_account *a, u64 seconds)
 
 	spin_lock(&ledger.lock);
 	s = ledger_sum();
-	wants = MIN(MAX(percent(1) / 2, 64), ledger_lacks(a));
-	wants = MAX(wants >> MIN(seconds, 63), 1) + a->drawn;
+	wants = MIN(MAX(percent(1) / 2, 64), ledger_lacks(a)) >> MIN(seconds, 63);
+	wants = MAX(wants + a->drawn, needs(a));
 	may = may_have_more(a) && room_for(a, &s) >= (s64)beyond_promise(a, wants);
 	spin_unlock(&ledger.lock);
 	return may;
@@ -327,11 +334,14 @@ void ledger_went_on(struct ledger_account *a)
 	spin_unlock(&ledger.lock);
 }
 
-void ledger_settled(struct ledger_account *a)
+u64 ledger_keep(struct ledger_account *a, u64 most)
 {
+	u64 kept;
+
 	spin_lock(&ledger.lock);
-	a->kept = 0;
+	kept = a->kept = MIN(kept_for(a), most);
 	spin_unlock(&ledger.lock);
+	return kept;
 }
 
 void ledger_own_taken(struct ledger_account *a, s64 n)

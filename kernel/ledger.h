@@ -26,7 +26,7 @@ struct ledger_account {
 	u32 id;           /* l: the guest's */
 	u32 shares;       /* l: memory-shares, for each of its pages */
 	u64 started;      /* l: counts admissions */
-	u64 full;         /* l: the most that it may have: RAM, or memory-max, and stage-2 tables */
+	u64 full;         /* l: the most that it may have: RAM, or memory-max, and stage-2 tables; 0: it gets no more */
 	u64 room;         /* l: of it, free before the guest goes on when it had all; 0: full is all that it can use */
 	bool limited;     /* l: it asked for more than full, and has not room yet */
 	u64 min;          /* l: promised */
@@ -34,6 +34,7 @@ struct ledger_account {
 	u64 own;          /* l: the machine process may still take these */
 	u64 buffer;       /* l: size of the buffer for writes that must not wait */
 	u64 drawn;        /* l: taken from it; 0 again before a vCPU enters the guest */
+	u64 refused;      /* l: what it asked for last in vain; 0: to have its buffer filled */
 	u64 kept;         /* l: of what it lacks, kept for it from those after it, since it went on; read as used is */
 };
 
@@ -75,18 +76,17 @@ int ledger_refill(struct ledger_account *account) must_check;
 /* The machine process took n frames of those that it was promised, or (negative) gave them back. */
 void ledger_own_taken(struct ledger_account *account, s64 n);
 
-/* Is it below its memory-min, so that what it asks for next is its own, whatever others do? */
+/* Is it so far below its memory-min that what it waits for is its own, whatever others do? */
 bool ledger_is_promised(struct ledger_account *account);
 
-/* May a guest that waits go on?  Only when there is more for it than a frame, so that it does not stop again
- * at once.  What is enough is halved for each second that it waited: it may need one frame only, of those that it could
- * have taken had it not been held. */
+/* May a guest that waits go on?  Only when there is more for it than what it asked for, so that it does not stop again
+ * at once.  What is enough is halved for each second that it waited, as far as that. */
 bool ledger_may_resume(struct ledger_account *account, u64 seconds);
 
-/* It goes on: what there is for it, as far as it lacks it, is kept from those after it until it took it or has settled.
- * They run, too, and whoever is faster would have it. */
+/* It goes on: what there is for it, as far as it lacks it, is kept from those after it until it took it: they run, too,
+ * and whoever is faster would have it.  ledger_keep: of what is still kept, so much at most; how much that is. */
 void ledger_went_on(struct ledger_account *account);
-void ledger_settled(struct ledger_account *account);
+u64 ledger_keep(struct ledger_account *account, u64 most);
 
 /* Was it refused more than its memory-max, and has not got room there yet?  While it waits for that, others' memory is
  * no help to it.  ledger_limit_done: there will be no more room, it may go on with what there is. */

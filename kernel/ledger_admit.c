@@ -27,7 +27,7 @@ static void set_terms(struct ledger_account *a, const struct ledger_terms *t)
 {
 	a->full = MAX(t->full, a->used);
 	a->room = t->room;
-	a->limited = false;
+	a->limited = a->room && a->used >= a->full; /* if it waits: until it has made room */
 	a->min = MIN(t->min, t->full);
 	a->shares = t->shares;
 	a->own = t->own;
@@ -74,7 +74,7 @@ int ledger_admit(struct ledger_account *a, u32 id, const struct ledger_terms *te
 	set_terms(a, terms);
 	a->id = id;
 	a->started = ++ledger.admissions;
-	a->drawn = a->kept = 0;
+	a->drawn = a->refused = a->kept = 0;
 	enter(a);
 	judge(a, saved, out);
 	if (out->verdict)
@@ -116,8 +116,7 @@ int ledger_tune(struct ledger_account *a, const struct ledger_terms *terms, u64 
 void ledger_freeze(struct ledger_account *a)
 {
 	spin_lock(&ledger.lock);
-	a->full = a->used;
-	a->min = a->own = a->buffer = a->drawn = a->kept = 0;
+	a->full = a->room = a->min = a->own = a->buffer = a->drawn = a->kept = 0;
 	ledger.credit = 0;
 	spin_unlock(&ledger.lock);
 }

@@ -3,8 +3,8 @@
  *
  * A guest that the ledger refuses a frame gets HOLD_MEMORY, whoever asked; nobody but this thread takes it
  * away, so no wake-up is lost.  Those that wait go on in the order of their claims, one in a round, and what is there
- * for one is kept from those after it while it takes of it, for SETTLE_NS: what comes back would else be torn between
- * all, and all wait again.  Below its memory-min none waits for another. */
+ * for one is kept from those after it, as far as it would take it within SETTLE_NS: what comes back would else be torn
+ * between all, and all wait again.  Those that were promised what they ask for go on at once. */
 #include "arch/x86_64/registers.h"
 #include "kernel/clock.h"
 #include "kernel/collapse.h"
@@ -22,7 +22,7 @@
 #define ROUND_NS 100000000ull
 #define TARGETS_NS 2000000000ull
 #define SETTLE_NS 2000000000ull
-#define SETTLE_IDLE_NS 500000000ull /* who took nothing for so long does not want it */
+#define PACE_NS 300000000ull /* what it takes in the first part of that tells how much it will take */
 
 /* Balloons keep what they gave until memory was plenty for so long.  A guest that had it back at once would take it at
  * once, memory would be short again within a few rounds, and so to and fro. */
@@ -79,20 +79,20 @@ void guest_wait_memory(struct guest *g)
 /* ---- going on ---- */
 
 struct round {
-	struct guest *best; /* of those that may go on beside what was promised, the one with the highest claim */
+	struct guest *best; /* of those that may go on, the one with the highest claim */
 	bool again;         /* somebody waits, or went on a moment ago */
 	bool limited;       /* some of those that wait do so at their memory-max */
 };
 
-/* Has it settled?  Who waits again is after nothing that there is. */
-static bool has_settled(struct guest *g)
+/* What it will take in the time that is left to it, at its pace so far.  Who waits again is after nothing that there
+ * is. */
+static u64 will_take(const struct guest *g)
 {
-	u64 now = clock_ns(), kept = g->account.kept;
+	u64 time = clock_ns() - g->settling.since;
 
-	if (kept < g->settling.kept)
-		g->settling.taken = now;
-	g->settling.kept = kept;
-	return guest_waits_memory(g) || now - g->settling.since >= SETTLE_NS || now - g->settling.taken >= SETTLE_IDLE_NS;
+	if (guest_waits_memory(g) || time >= SETTLE_NS)
+		return 0;
+	return time < PACE_NS ? UINT64_MAX : g->settling.taken * (SETTLE_NS - time) / time;
 }
 
 static void settle(struct guest *g, void *argument)
@@ -101,12 +101,12 @@ static void settle(struct guest *g, void *argument)
 
 	if (!g->settling.since)
 		return;
-	if (has_settled(g)) {
-		g->settling.since = 0;
-		ledger_settled(&g->account);
-	} else {
+	g->settling.taken += g->settling.kept - MIN(g->settling.kept, g->account.kept);
+	g->settling.kept = ledger_keep(&g->account, will_take(g));
+	if (g->settling.kept)
 		r->again = true;
-	}
+	else
+		g->settling.since = 0;
 }
 
 /* The list is locked, so that the guest stays. */
@@ -115,8 +115,9 @@ static void go_on(struct guest *g)
 	spin_lock(&g->lock);
 	if (guest_waits_memory(g)) {
 		ledger_went_on(&g->account);
-		g->settling.since = g->settling.taken = clock_ns();
+		g->settling.since = clock_ns();
 		g->settling.kept = g->account.kept;
+		g->settling.taken = 0;
 		__atomic_and_fetch(&g->hold, ~(u32)HOLD_MEMORY, __ATOMIC_SEQ_CST);
 		guest_kick(g, REQUEST_RESUMED);
 		if (g->process)
@@ -127,6 +128,16 @@ static void go_on(struct guest *g)
 	monitor_raise(EVENT_GUEST);
 }
 
+static void go_on_promised(struct guest *g, void *argument)
+{
+	struct round *r = argument;
+
+	if (!guest_waits_memory(g) || !ledger_is_promised(&g->account))
+		return;
+	r->again = true;
+	go_on(g);
+}
+
 static void look_at(struct guest *g, void *argument)
 {
 	struct round *r = argument;
@@ -135,10 +146,8 @@ static void look_at(struct guest *g, void *argument)
 		return;
 	r->again = true;
 	r->limited |= ledger_at_limit(&g->account);
-	if (ledger_is_promised(&g->account))
-		go_on(g);
-	else if (ledger_may_resume(&g->account, (clock_ns() - g->waits_since) / 1000000000) &&
-		 (!r->best || ledger_goes_before(&g->account, &r->best->account)))
+	if (ledger_may_resume(&g->account, (clock_ns() - g->waits_since) / 1000000000) &&
+	    (!r->best || ledger_goes_before(&g->account, &r->best->account)))
 		r->best = g;
 }
 
@@ -154,6 +163,7 @@ static bool let_go_on(void)
 	struct round r = { .best = NULL };
 
 	guest_each(settle, &r);
+	guest_each(go_on_promised, &r);
 	guest_each(look_at, &r);
 	if (r.best)
 		guest_each(go_on_best, r.best);

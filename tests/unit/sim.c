@@ -196,7 +196,7 @@ static void run_guest(u32 i)
 	struct guest *g = &sim_guests[i];
 	struct sim *s = &sims[i];
 
-	if (g->state != GUEST_RUNNING || g->hold)
+	if (g->state != GUEST_RUNNING || g->hold || (s->period && ticks % s->period))
 		return;
 	if (g->account.drawn && ledger_refill(&g->account)) {
 		guest_wait_memory(g);
@@ -227,7 +227,7 @@ static bool has_room(const struct guest *g)
 	u64 kept = ledger.total / 100 + g->account.drawn; /* at most, for those before it */
 
 	return ledger_slack(ledger_sum(), &g->account, &least) > (s64)kept ||
-	       ledger_unfilled(&g->account) > g->account.drawn;
+	       ledger_unfilled(&g->account) >= MAX(g->account.drawn + g->account.refused, 1);
 }
 
 /* Now it is held for memory. */
@@ -295,6 +295,12 @@ void sim_run(u32 n)
 
 /* ---- their lives ---- */
 
+void sim_stop(u32 i)
+{
+	ledger_freeze(&sim_guests[i].account);
+	sim_guests[i].state = GUEST_STOPPED;
+}
+
 void sim_destroy(u32 i)
 {
 	struct guest *g = &sim_guests[i];
@@ -356,7 +362,7 @@ void sim_begin(u64 seed)
 void sim_end(void)
 {
 	for (u32 i = 0; i < SIM_GUESTS; i++)
-		if (guest_is_alive(&sim_guests[i]))
+		if (sim_guests[i].state != GUEST_OFF)
 			sim_destroy(i);
 	assert_int_equal(frame_count(FRAME_GUEST), 0);
 	assert_int_equal(frame_count(FRAME_COMPRESSED), 0);

@@ -19,7 +19,8 @@ extern struct guest sim_guests[SIM_GUESTS];
 extern struct sim {
 	enum program program;
 	u32 pages;      /* that it has and uses */
-	u32 pace;       /* accesses in a tick */
+	u32 pace;       /* accesses in a tick, ... */
+	u32 period;     /* ... in each so-manieth one; 0: in each */
 	u32 dense;      /* percent of a page's words that are random */
 	u32 next;       /* of a sweep */
 	u64 stamps[SIM_PAGES]; /* what each page begins with; 0: never written */
@@ -37,6 +38,7 @@ void sim_end(void); /* destroys all; is everything back? */
 
 /* sim: program to dense.  False: it was not admitted. */
 bool sim_create(u32 i, const struct sim *sim, struct guest_params params);
+void sim_stop(u32 i); /* its run ends, and its memory is kept */
 void sim_destroy(u32 i);
 struct guest *sim_first(void); /* of those that live, the one with the highest claim; NULL */
 

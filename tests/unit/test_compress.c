@@ -128,10 +128,10 @@ static void test_order(void **state)
 	fake_tsc += 101 * MS;
 	guests[1].state = GUEST_PAUSED;
 	guests[2].state = GUEST_STOPPED;
-	assert_string_equal(run(), "BD");
+	assert_string_equal(run(), "CBD");
 	guests[0].state = GUEST_DYING; /* the next one is the first now */
 	fake_tsc += 1001 * MS;
-	assert_string_equal(run(), "D");
+	assert_string_equal(run(), "CD");
 }
 
 static void test_levels(void **state)

@@ -353,7 +353,7 @@ static void one_step(u32 *refused, u32 *starved, u32 *tuned)
 		check_kept(i);
 		break;
 	case 25:
-		ledger_settled(&g->account);
+		ledger_keep(&g->account, 0);
 		break;
 	case 3: case 4: case 5: case 6:
 		for (u32 n = pick(600); n && g->count; n--)

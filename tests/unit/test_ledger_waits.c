@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "kernel/ledger_parts.h"
 #include "tests/unit/fake_arch.h"
 #include "tests/unit/ledger_guests.h"
 
@@ -27,7 +28,7 @@ static void test_walls(void **state)
 	ledger_went_on(&guests[1].account); /* what there is is kept for it */
 	assert_true(!ledger_may_resume(&guests[2].account, 9) && !fill(2, 1));
 	assert_true(fill(1, 400) == 400 && !fill(2, 1)); /* so is the rest */
-	ledger_settled(&guests[1].account);
+	ledger_keep(&guests[1].account, 0);
 	assert_true(fill(2, 1));
 	leave(0), leave(1), leave(2);
 }
@@ -71,7 +72,14 @@ static void test_promised(void **state)
 	assert_true(ledger_is_promised(a) && !ledger_refill(a)); /* so many fill its buffer */
 	assert_true(!ledger_is_promised(a) && take(2, LEDGER_FAULT) == ERR_NOMEM && !fill(1, 1));
 	put(2);
-	assert_true(ledger_is_promised(a) && fill(2, 9) == 1);
+	assert_int_equal(ledger_take(a, 2, LEDGER_FAULT), ERR_NOMEM); /* a page and its table: one is not enough */
+	assert_false(ledger_is_promised(a));
+	for (u32 i = 0; i < 100 && !ledger_may_resume(a, 99); i++, put(1))
+		assert_int_equal(ledger_take(a, 2, LEDGER_FAULT), ERR_NOMEM);
+	assert_int_equal(ledger_take(a, 2, LEDGER_FAULT), 0); /* one is promised, the other is there */
+	ledger_put(a, 2);
+	put(2);
+	assert_true(ledger_is_promised(a) && fill(2, 2) == 2);
 	assert_int_equal(fill(0, 9999), 3000);
 	leave(0), leave(1), leave(2);
 }
@@ -90,9 +98,14 @@ static void test_full_but_for_the_buffer(void **state)
 		assert_int_equal(take(1, LEDGER_WRITE), 0);
 	assert_true(a->used == 1000 && a->drawn == 3 && ledger_refill(a) == ERR_NOMEM && !ledger_may_resume(a, 99));
 	fake_give_back();
-	leave(2);
-	assert_true(ledger_may_resume(a, 0) && !ledger_refill(a));
-	leave(0), leave(1);
+	fake_leave(3000 + RESERVE + FLYING + 3 * 8 - 3);
+	for (u32 i = 0; i < 100 && !ledger_may_resume(a, 99); i++, put(2))
+		assert_int_equal(ledger_refill(a), ERR_NOMEM);
+	ledger_went_on(a);
+	assert_int_equal(a->kept, 3);
+	assert_int_equal(ledger_refill(a), 0); /* when it is let go on it can */
+	fake_give_back();
+	leave(0), leave(1), leave(2);
 }
 
 /* What is kept comes off for those after it, once, and only what lacks beside it may they not have. */
@@ -105,15 +118,16 @@ static void test_kept(void **state)
 	ledger_went_on(&guests[1].account);
 	ledger_info(&info);
 	assert_int_equal(info.kept, 3000 * PAGE_SIZE);
+	assert_true(fill(2, 1) && ledger.credit); /* the gate needs no sums for what is nobody's */
 	/* the first's size, what is kept, and the last percent are left */
-	assert_int_equal(fill(2, 9999), 8191 - 500 - 3000 - RESERVE - FLYING - 3 * 8 - 81);
+	assert_int_equal(fill(2, 9999), 8191 - 500 - 3000 - RESERVE - FLYING - 3 * 8 - 81 - 1);
 	assert_int_equal(fill(1, 9999), 3000);
 	assert_int_equal(guests[1].account.kept, 0);
 	assert_int_equal(fill(0, 9999), 500);
 	leave(0), leave(1), leave(2);
 }
 
-/* Nor do those that went on take it from one another: each has its own, and the gate needs no sums for the rest. */
+/* Nor do those that went on take it from one another: each has its own. */
 static void test_kept_for_several(void **state)
 {
 	begin();
@@ -143,7 +157,7 @@ static void test_kept_goes_by_what_passes(void **state)
 	assert_int_equal(a->kept, 2000);
 	assert_true(fill(1, 1000) == 1000 && a->kept == 2000);
 	assert_true(fill(1, 500) == 500 && a->kept == 1500);
-	ledger_settled(a);
+	ledger_keep(a, 0);
 	fill(2, 9999);
 	fill(1, 9999);
 	assert_true(!take(1, LEDGER_WRITE) && !take(1, LEDGER_WRITE) && a->drawn == 2);
@@ -173,12 +187,38 @@ static void test_kept_is_what_lacks(void **state)
 	leave(0), leave(1), leave(2);
 }
 
+/* What is drawn from a buffer is filled again: nobody is given that meanwhile. */
+static void test_drawn_is_not_given(void **state)
+{
+	struct ledger_least least;
+
+	for (u32 between = 0; between < 2; between++) {
+		begin();
+		assert_int_equal(enter(0, between ? 8000 : 1500, 0, 256) + enter(1, 7000, 0, 256), 0);
+		assert_int_equal((between ? enter(2, 7500, 0, 256) : 0) + enter(3, 7900, 0, 256), 0);
+		guests[1].account.buffer = 136; /* of 16 vCPUs */
+		fill(1, between ? 60 : 9999);
+		fake_leave(between ? 8000 : frame_count(FRAME_FREE));
+		while (!take(1, LEDGER_WRITE))
+			;
+		fake_give_back();
+		assert_int_equal(guests[1].account.drawn, 136);
+		leave(0);
+		fill(3, 9999);
+		assert_int_equal(ledger_refill(&guests[1].account), 0);
+		assert_true(ledger_slack(ledger_sum(), NULL, &least) >= 0);
+		for (u32 i = 1; i < 4; i++)
+			leave(i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_walls), FAKE_TEST(test_limit), FAKE_TEST(test_promised),
 		FAKE_TEST(test_full_but_for_the_buffer), FAKE_TEST(test_kept), FAKE_TEST(test_kept_for_several),
 		FAKE_TEST(test_kept_goes_by_what_passes), FAKE_TEST(test_kept_is_what_lacks),
+		FAKE_TEST(test_drawn_is_not_given),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

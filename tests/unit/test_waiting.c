@@ -108,6 +108,64 @@ static void test_memory_max(void **state)
 	sim_end();
 }
 
+/* Told to make do with less than it has, it goes on with what it has. */
+static void test_tuned_below_what_it_has(void **state)
+{
+	const struct sim sim = { .program = PROGRAM_SWEEP, .pages = SIM_PAGES, .pace = 5, .dense = 10 };
+	const struct guest_tune tune = { .max = SIM_PAGES * PAGE_SIZE / 4, .shares = 256 };
+	struct guest_params params = usual;
+	struct admission a;
+	u64 before;
+
+	sim_begin(1);
+	params.memory_max = SIM_PAGES * PAGE_SIZE / 2;
+	for (u32 i = 0; i < 2; i++)
+		assert_true(sim_create(i, &sim, params));
+	while (!sims[1].held_since)
+		sim_run(1);
+	assert_int_equal(guest_tune(&sim_guests[1], &tune, &a), 0);
+	sim_run(2 * SIM_SECOND);
+	before = sims[1].accesses;
+	sim_run(10 * SIM_SECOND);
+	assert_true(sims[1].accesses - before > SIM_PAGES / 2);
+	sim_end();
+}
+
+/* Guests that take hardly anything of what there is for them are not in the way of those after them. */
+static void test_slow_ones(void **state)
+{
+	const struct sim fast = { .program = PROGRAM_SWEEP, .pages = SIM_PAGES, .pace = 50, .dense = 100 };
+	const struct sim slow = { .program = PROGRAM_SWEEP, .pages = SIM_PAGES, .pace = 1, .period = 300, .dense = 100 };
+
+	sim_begin(1);
+	for (u32 i = 0; i < SIM_GUESTS; i++)
+		assert_true(sim_create(i, i < 2 || i == SIM_GUESTS - 1 ? &fast : &slow, usual));
+	sim_run(5 * SIM_SECOND);
+	for (u32 i = 2; i < SIM_GUESTS; i++)
+		assert_true(sims[i].held_since);
+	sim_destroy(0);
+	sim_run(3 * SIM_SECOND);
+	assert_true(sim_guests[SIM_GUESTS - 1].gmem.private_pages > SIM_PAGES / 4);
+	sim_end();
+}
+
+/* What is kept of a guest whose run has ended is of no use to anybody soon: it is compressed, and the next one runs. */
+static void test_stopped(void **state)
+{
+	const struct sim sim = { .program = PROGRAM_SWEEP, .pages = SIM_PAGES, .pace = 20, .dense = 10 };
+
+	sim_begin(1);
+	for (u32 i = 0; i < 2; i++)
+		assert_true(sim_create(i, &sim, usual));
+	sim_run(SIM_SECOND);
+	assert_true(sims[1].held_since);
+	sim_stop(0);
+	sim_run(5 * SIM_SECOND);
+	assert_false(sims[1].held_since);
+	assert_int_equal(sim_guests[1].gmem.private_pages, SIM_PAGES);
+	sim_end();
+}
+
 /* ---- random lives ---- */
 
 static u64 seeds = 6;
@@ -118,6 +176,8 @@ static void new_guest(u32 i)
 			   .dense = sim_pick(101) };
 	struct guest_params params = { .memory_shares = 1 + sim_pick(3) };
 
+	if (!sim_pick(4))
+		sim.period = 1 + sim_pick(500);
 	if (!sim_pick(4))
 		params.memory_max = MAX((u64)sim.pages * PAGE_SIZE / (1 + sim_pick(4)), MEMORY_LEAST);
 	if (!sim_pick(4))
@@ -156,7 +216,9 @@ static void event(void)
 {
 	u32 i = sim_pick(SIM_GUESTS), what = sim_pick(12);
 
-	if (!guest_is_alive(&sim_guests[i]))
+	if (sim_guests[i].state == GUEST_STOPPED)
+		sim_destroy(i);
+	else if (!guest_is_alive(&sim_guests[i]))
 		new_guest(i);
 	else if (what < 4)
 		sims[i].pace = sim_pick(20);
@@ -166,6 +228,8 @@ static void event(void)
 		tune(&sim_guests[i]);
 	else if (what < 11)
 		give_back(i);
+	else if (sim_pick(2))
+		sim_stop(i);
 	else
 		sim_destroy(i);
 }
@@ -180,12 +244,13 @@ static void end_alone(void)
 	u64 before;
 
 	for (u32 i = 0; i < SIM_GUESTS; i++)
-		if (guest_is_alive(&sim_guests[i]) && &sim_guests[i] != left)
+		if (sim_guests[i].state != GUEST_OFF && &sim_guests[i] != left)
 			sim_destroy(i);
 	assert_int_equal(guest_tune(left, &all, &a), 0);
 	if (left->state == GUEST_PAUSED)
 		pause_or_resume(left);
 	s->pace = 5;
+	s->period = 0;
 	sim_run(SIM_SECOND);
 	before = s->accesses;
 	sim_run(SIM_SECOND);
@@ -212,6 +277,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_none_starves), FAKE_TEST(test_go_on_in_order),
 		FAKE_TEST(test_slow_one_first), FAKE_TEST(test_memory_max),
+		FAKE_TEST(test_tuned_below_what_it_has), FAKE_TEST(test_slow_ones), FAKE_TEST(test_stopped),
 		FAKE_TEST(test_random_lives),
 	};
 
