@@ -38,17 +38,28 @@ bool compress_leave(const struct gmem *m)
 struct choice {
 	u64 now;
 	bool pressed; /* memory is short, not only for guests at their limit */
-	const struct guest *first; /* the highest claim of all */
+	const struct guest *first; /* the highest claim of all that have memory */
 	struct guest *best;
 	bool limited; /* the best is one of those */
 	struct gmem_compress_how how;
 };
 
+/* Nobody runs in it: nothing of it is in use. */
+static bool is_at_rest(const struct guest *g)
+{
+	return g->state == GUEST_PAUSED || g->state == GUEST_STOPPED;
+}
+
+static bool is_there(const struct guest *g)
+{
+	return g->state == GUEST_RUNNING || is_at_rest(g);
+}
+
 static void find_first(struct guest *g, void *argument)
 {
 	struct choice *c = argument;
 
-	if (guest_is_alive(g) && (!c->first || ledger_goes_before(&g->account, &c->first->account)))
+	if (is_there(g) && (!c->first || ledger_goes_before(&g->account, &c->first->account)))
 		c->first = g;
 }
 
@@ -58,15 +69,12 @@ static bool at_limit(struct guest *g)
 	return guest_waits_memory(g) && ledger_at_limit(&g->account);
 }
 
-/* Nobody runs in it: nothing of it is in use. */
-static bool is_at_rest(const struct guest *g)
-{
-	return g->state == GUEST_PAUSED || g->state == GUEST_STOPPED;
-}
-
+/* Nothing is kept for the first when its run has ended. */
 static bool may_give(const struct choice *c, struct guest *g)
 {
-	return (g->state == GUEST_RUNNING || is_at_rest(g)) && ((c->pressed && g != c->first) || at_limit(g));
+	bool exempt = g == c->first && g->state != GUEST_STOPPED;
+
+	return is_there(g) && ((c->pressed && !exempt) || at_limit(g));
 }
 
 /* Has it compressed pages in the look that it is in? */
@@ -111,6 +119,15 @@ static void find_best(struct guest *g, void *argument)
 		c->best = g;
 }
 
+/* It waits: what it used last is found by a second look. */
+static void begin_limited(struct choice *c, struct guest *g)
+{
+	c->how.look = c->how.known_only = false;
+	if (g->gmem.compress_wait != g->waits_since)
+		g->gmem.compress_vain = 0;
+	g->gmem.compress_wait = g->waits_since;
+}
+
 /* The list is locked, so that the guest is there; from its lock on its memory stays. */
 static void choose(struct guest *g, void *argument)
 {
@@ -125,7 +142,7 @@ static void choose(struct guest *g, void *argument)
 		c->how.at_rest = is_at_rest(g) || (!g->gmem.format->accessed && g->hold & HOLD_MEMORY);
 		c->how.split = c->limited;
 		if (c->limited)
-			c->how.look = c->how.known_only = false; /* it waits: what it used last is found by a second look */
+			begin_limited(c, g);
 	}
 	spin_unlock(&g->lock);
 }

@@ -5,7 +5,7 @@
  * between two looks, 1 to 4 s apart; of a guest that the operator paused or whose run ended, all.  These come first,
  * then those that run, then those that wait for memory; of each kind those with the lowest claim.  The guest with the
  * highest claim is left alone: what it has is kept for it in any case, so nobody could be given what its pages would
- * leave (ledger.h).
+ * leave (ledger.h); unless its run has ended.
  *
  * A guest that waits because it has all of its memory-max makes room for itself, whoever it is and at any level: its
  * pages are compressed until the ledger says that it may go on. */

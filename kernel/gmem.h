@@ -45,7 +45,8 @@ struct gmem {
 	/* the compressor's: gpa where its look goes on, host TSC of the next one, and of the last one's end */
 	u64 compress_at, compress_due, compress_ended;
 	u64 compress_back, compress_won;   /* the compressor's: decompressions and compressions when its last look ended */
-	u32 compress_vain;                 /* the compressor's: looks in a row at a guest that waits so, in vain */
+	u32 compress_vain;                 /* the compressor's: looks in a row at a guest that waits so, in vain, ... */
+	u64 compress_wait;                 /* ... and since when it waited at the last one: its waits_since */
 	u64 large_leaves;                  /* m: each maps 512 of the private pages */
 	u64 tables;                        /* m: stage-2 frames, up to tables_max */
 	u64 tables_max;                    /* c: enough for all RAM, and no more for one that remaps it all over */

@@ -30,21 +30,27 @@ void ledger_start(u64 reserve, enum overcommit overcommit)
 	list_init(&ledger.accounts);
 }
 
-u64 ledger_lacks(const struct ledger_account *a)
+/* What a guest drew from its buffer came out of the reserve: it lacks that, too, and it fills no promise before the
+ * buffer is filled again. */
+static u64 lacks_to(const struct ledger_account *a, u64 size)
 {
-	return a->full > a->used ? a->full - a->used : 0;
+	return size + a->drawn > a->used ? size + a->drawn - a->used : 0;
 }
 
-/* What it drew from its buffer came out of the reserve: it fills no promise before the buffer is filled again. */
+u64 ledger_lacks(const struct ledger_account *a)
+{
+	return lacks_to(a, a->full);
+}
+
 u64 ledger_unfilled(const struct ledger_account *a)
 {
-	return a->min + a->drawn > a->used ? a->min + a->drawn - a->used : 0;
+	return lacks_to(a, a->min);
 }
 
 /* What it may still take through the gate. */
 static u64 to_gate(const struct ledger_account *a)
 {
-	return ledger_lacks(a) + a->drawn - ledger_unfilled(a);
+	return ledger_lacks(a) - ledger_unfilled(a);
 }
 
 static u64 kept_for(const struct ledger_account *a)
@@ -83,7 +89,7 @@ s64 ledger_slack(struct ledger_sums s, const struct ledger_account *end, struct 
 		if (k == end)
 			break;
 		s.unfilled -= ledger_unfilled(k);
-		slack = (s64)(s.free + ahead) - (s64)(s.reserve + ledger_lacks(k) + k->drawn + s.unfilled);
+		slack = (s64)(s.free + ahead) - (s64)(s.reserve + ledger_lacks(k) + s.unfilled);
 		kept += (s64)kept_for(k);
 		least->room = MIN(least->room, slack + kept);
 		if (slack < least->slack)
@@ -284,10 +290,10 @@ void ledger_limit_done(struct ledger_account *a)
 	spin_unlock(&ledger.lock);
 }
 
-/* May it have a frame, or its buffer filled, if that is there?  l locked. */
-static bool may_have_more(const struct ledger_account *a)
+/* May it have what it asked for, if that is there?  l locked. */
+static bool may_have_it(const struct ledger_account *a)
 {
-	return !a->limited && (a->used < a->full || (a->used == a->full && a->drawn));
+	return !a->limited && a->used + a->refused <= a->full;
 }
 
 /* What it asked for in vain, its buffer filled before.  l locked. */
@@ -301,7 +307,7 @@ bool ledger_is_promised(struct ledger_account *a)
 	bool is;
 
 	spin_lock(&ledger.lock);
-	is = may_have_more(a) && ledger_unfilled(a) >= needs(a);
+	is = may_have_it(a) && ledger_unfilled(a) >= needs(a);
 	spin_unlock(&ledger.lock);
 	return is;
 }
@@ -316,7 +322,7 @@ bool ledger_may_resume(struct ledger_account *a, u64 seconds)
 	s = ledger_sum();
 	wants = MIN(MAX(percent(1) / 2, 64), ledger_lacks(a)) >> MIN(seconds, 63);
 	wants = MAX(wants + a->drawn, needs(a));
-	may = may_have_more(a) && room_for(a, &s) >= (s64)beyond_promise(a, wants);
+	may = may_have_it(a) && room_for(a, &s) >= (s64)beyond_promise(a, wants);
 	spin_unlock(&ledger.lock);
 	return may;
 }

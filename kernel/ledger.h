@@ -2,7 +2,7 @@
  *
  * Guests stand in an order of claim: more memory-shares go first, then who was started first.  The state is
  * kept safe as a banker keeps his.  For each guest k its slack is
- *     free + what the guests before k have  -  reserve - what k lacks to its full size
+ *     free + what the guests before k have  -  reserve - what k lacks to its full size (and a full buffer)
  *                                           - unfilled promises (memory-min) of the guests after k
  * and no slack becomes negative by what guests take: so the first guest can reach its full size at any moment,
  * and when it ends the next one can.  A guest's taking a frame lowers the slack of those before it only: it
@@ -28,7 +28,7 @@ struct ledger_account {
 	u64 started;      /* l: counts admissions */
 	u64 full;         /* l: the most that it may have: RAM, or memory-max, and stage-2 tables; 0: it gets no more */
 	u64 room;         /* l: of it, free before the guest goes on when it had all; 0: full is all that it can use */
-	bool limited;     /* l: it asked for more than full, and has not room yet */
+	bool limited;     /* l: it wanted more than full, or had that when it was tuned, and has not room yet */
 	u64 min;          /* l: promised */
 	u64 used;         /* l: its own: private pages and tables; read by others as a figure */
 	u64 own;          /* l: the machine process may still take these */
@@ -88,8 +88,8 @@ bool ledger_may_resume(struct ledger_account *account, u64 seconds);
 void ledger_went_on(struct ledger_account *account);
 u64 ledger_keep(struct ledger_account *account, u64 most);
 
-/* Was it refused more than its memory-max, and has not got room there yet?  While it waits for that, others' memory is
- * no help to it.  ledger_limit_done: there will be no more room, it may go on with what there is. */
+/* Has it all of its memory-max, and not got room there yet?  While it waits for that, others' memory is no help to it.
+ * ledger_limit_done: there will be no more room, it may go on with what there is. */
 bool ledger_at_limit(struct ledger_account *account);
 void ledger_limit_done(struct ledger_account *account);
 

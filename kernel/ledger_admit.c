@@ -117,6 +117,7 @@ void ledger_freeze(struct ledger_account *a)
 {
 	spin_lock(&ledger.lock);
 	a->full = a->room = a->min = a->own = a->buffer = a->drawn = a->kept = 0;
+	a->limited = true; /* nobody need wait until it has room */
 	ledger.credit = 0;
 	spin_unlock(&ledger.lock);
 }

@@ -22,7 +22,7 @@
 #define ROUND_NS 100000000ull
 #define TARGETS_NS 2000000000ull
 #define SETTLE_NS 2000000000ull
-#define PACE_NS 300000000ull /* what it takes in the first part of that tells how much it will take */
+#define PACE_NS 200000000ull /* what it takes in the first part of that tells how much it will take */
 
 /* Balloons keep what they gave until memory was plenty for so long.  A guest that had it back at once would take it at
  * once, memory would be short again within a few rounds, and so to and fro. */

@@ -216,7 +216,7 @@ struct guest *sim_first(void)
 	struct guest *first = NULL;
 
 	for (u32 i = 0; i < SIM_GUESTS; i++)
-		if (guest_is_alive(&sim_guests[i]) && (!first || ledger_goes_before(&sim_guests[i].account, &first->account)))
+		if (sim_guests[i].state != GUEST_OFF && (!first || ledger_goes_before(&sim_guests[i].account, &first->account)))
 			first = &sim_guests[i];
 	return first;
 }

@@ -40,7 +40,7 @@ void sim_end(void); /* destroys all; is everything back? */
 bool sim_create(u32 i, const struct sim *sim, struct guest_params params);
 void sim_stop(u32 i); /* its run ends, and its memory is kept */
 void sim_destroy(u32 i);
-struct guest *sim_first(void); /* of those that live, the one with the highest claim; NULL */
+struct guest *sim_first(void); /* of those that have memory, the one with the highest claim; NULL */
 
 void sim_run(u32 n); /* ticks */
 

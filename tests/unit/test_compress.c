@@ -298,12 +298,39 @@ static void test_limit_in_vain(void **state)
 	assert_string_equal(run(), "");
 }
 
+/* Looks in vain count while it waits for one thing. */
+static void test_vain_by_wait(void **state)
+{
+	begin();
+	level = MEMORY_HIGH;
+	guests[1].gmem.account = &guests[1].account;
+	guests[1].hold = HOLD_MEMORY;
+	for (u32 wait = 1; wait < 4; wait++) {
+		guests[1].account.limited = true;
+		guests[1].waits_since = wait;
+		for (u32 i = 0; i < 2; i++) {
+			fake_tsc += 101 * MS;
+			assert_string_equal(run(), "B");
+		}
+		assert_true(guests[1].account.limited);
+	}
+}
+
+/* Nothing is kept for a stopped guest, and the next one is not the first of those for whom it is. */
+static void test_stopped_first(void **state)
+{
+	begin();
+	guests[0].state = GUEST_STOPPED;
+	assert_string_equal(run(), "ADCB");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { FAKE_TEST(test_order), FAKE_TEST(test_levels), FAKE_TEST(test_back),
 					    FAKE_TEST(test_steps), FAKE_TEST(test_leave), FAKE_TEST(test_at_rest),
 					    FAKE_TEST(test_waiting_last), FAKE_TEST(test_rest_of_a_look),
-					    FAKE_TEST(test_limit), FAKE_TEST(test_limit_in_vain) };
+					    FAKE_TEST(test_limit), FAKE_TEST(test_limit_in_vain),
+					    FAKE_TEST(test_vain_by_wait), FAKE_TEST(test_stopped_first) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

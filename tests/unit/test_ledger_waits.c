@@ -212,13 +212,50 @@ static void test_drawn_is_not_given(void **state)
 	}
 }
 
+/* Writes may draw on it at the memory-max, too: what is more than that is not to be taken once again. */
+static void test_drawn_beyond_the_limit(void **state)
+{
+	struct ledger_least least;
+	s64 slack;
+
+	begin();
+	assert_int_equal(enter(0, 500, 0, 256) + enter(1, 1000, 0, 256) + enter(2, 7000, 0, 256), 0);
+	guests[1].account.room = 60;
+	guests[1].account.buffer = 136;
+	assert_int_equal(fill(1, 9999), 1000);
+	fill(2, 9999);
+	slack = ledger_slack(ledger_sum(), NULL, &least);
+	while (!take(1, LEDGER_WRITE))
+		;
+	assert_int_equal(guests[1].account.used, 1136);
+	assert_int_equal(ledger_slack(ledger_sum(), NULL, &least), slack);
+	assert_int_equal(ledger_lacks(&guests[1].account), 0);
+	leave(0), leave(1), leave(2);
+}
+
+/* No room comes of waiting at a size that cannot be reached at once, though one frame is left below it. */
+static void test_one_frame_below(void **state)
+{
+	struct ledger_account *a = &guests[0].account;
+
+	begin();
+	assert_int_equal(enter(0, 1000, 0, 256) + enter(1, 1000, 0, 256), 0);
+	assert_int_equal(fill(0, 999), 999);
+	assert_int_equal(ledger_take(a, 2, LEDGER_FAULT), ERR_NOMEM);
+	assert_false(ledger_may_resume(a, 99));
+	put(0);
+	assert_true(ledger_may_resume(a, 0) && !ledger_take(a, 2, LEDGER_FAULT));
+	ledger_put(a, 2);
+	leave(0), leave(1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(test_walls), FAKE_TEST(test_limit), FAKE_TEST(test_promised),
 		FAKE_TEST(test_full_but_for_the_buffer), FAKE_TEST(test_kept), FAKE_TEST(test_kept_for_several),
 		FAKE_TEST(test_kept_goes_by_what_passes), FAKE_TEST(test_kept_is_what_lacks),
-		FAKE_TEST(test_drawn_is_not_given),
+		FAKE_TEST(test_drawn_is_not_given), FAKE_TEST(test_drawn_beyond_the_limit), FAKE_TEST(test_one_frame_below),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,7 +170,7 @@ static void test_highest_claim_first(void **state)
 	room = 50;
 	look_after(SECOND);
 	assert_true(waits(0) && waits(1) && !waits(2));
-	look_after(SECOND / 4);
+	look_after(SECOND / 10);
 	assert_true(waits(0) && waits(1)); /* 100 are kept for the first to go on */
 	room = 101;
 	look_after(0);
@@ -203,7 +203,7 @@ static void test_time_to_settle(void **state)
 		guests[1].account.kept -= 10;
 		look_after(SECOND / 10);
 		assert_true(waits(0));
-		assert_int_equal(guests[1].account.kept, i < 3 ? 2100 - i * 10 : (20 - i) * 10);
+		assert_int_equal(guests[1].account.kept, i < 2 ? 2100 - i * 10 : (20 - i) * 10);
 	}
 	look_after(SECOND / 10);
 	assert_false(waits(0) || guests[1].account.kept);
@@ -216,7 +216,7 @@ static void test_idle_one_has_settled(void **state)
 	guest_wait_memory(&guests[1]);
 	look_after(0);
 	guest_wait_memory(&guests[0]);
-	look_after(SECOND * 3 / 10 - 1);
+	look_after(SECOND * 2 / 10 - 1);
 	assert_true(waits(0) && guests[1].account.kept == 100);
 	look_after(1);
 	assert_false(waits(0) || guests[1].account.kept);
