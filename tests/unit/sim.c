@@ -242,11 +242,11 @@ static void check_wait(const struct guest *g, struct sim *s)
 		fail_msg("guest %u waits, and there is room for it", g->id);
 }
 
+static const struct guest *first;
+static u64 since; /* ticks: it is the first */
+
 static void check_waits(void)
 {
-	static const struct guest *first;
-	static u64 since; /* ticks: it is the first */
-
 	if (first != sim_first()) {
 		first = sim_first();
 		since = ticks;
@@ -348,7 +348,8 @@ void sim_begin(u64 seed)
 	memset(sim_guests, 0, sizeof(sim_guests));
 	memset(threads, 0, sizeof(threads));
 	thread_count = 0;
-	ticks = 0;
+	first = NULL;
+	ticks = since = 0;
 	fake_tsc_start();
 	clock_init(fake_tsc, HZ, 0);
 	if (machine != fake_machines)
