@@ -92,8 +92,12 @@ s64 ledger_slack(struct ledger_sums s, const struct ledger_account *end, struct 
 		slack = (s64)(s.free + ahead) - (s64)(s.reserve + ledger_lacks(k) + s.unfilled);
 		kept += (s64)kept_for(k);
 		least->room = MIN(least->room, slack + kept);
-		if (slack < least->slack)
-			*least = (struct ledger_least){ slack, k, ahead, s.unfilled, least->before, least->room };
+		if (slack < least->slack) {
+			least->slack = slack;
+			least->guest = k;
+			least->ahead = ahead;
+			least->unfilled = s.unfilled;
+		}
 		least->before++;
 		ahead += k->used - MIN(k->used, k->drawn); /* what it drew goes back into the reserve */
 	}
@@ -320,8 +324,8 @@ bool ledger_may_resume(struct ledger_account *a, u64 seconds)
 
 	spin_lock(&ledger.lock);
 	s = ledger_sum();
-	wants = MIN(MAX(percent(1) / 2, 64), ledger_lacks(a)) >> MIN(seconds, 63);
-	wants = MAX(wants + a->drawn, needs(a));
+	wants = MIN(MAX(percent(1) / 2, 64) + a->drawn, ledger_lacks(a)) >> MIN(seconds, 63);
+	wants = MAX(wants, needs(a));
 	may = may_have_it(a) && room_for(a, &s) >= (s64)beyond_promise(a, wants);
 	spin_unlock(&ledger.lock);
 	return may;

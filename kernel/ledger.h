@@ -35,7 +35,7 @@ struct ledger_account {
 	u64 buffer;       /* l: size of the buffer for writes that must not wait */
 	u64 drawn;        /* l: taken from it; 0 again before a vCPU enters the guest */
 	u64 refused;      /* l: what it asked for last in vain; 0: to have its buffer filled */
-	u64 kept;         /* l: of what it lacks, kept for it from those after it, since it went on; read as used is */
+	u64 kept;         /* l: of what it lacks, for it alone since it went on; read by others as a figure */
 };
 
 enum ledger_use {

@@ -101,6 +101,7 @@ static void test_full_but_for_the_buffer(void **state)
 	fake_leave(3000 + RESERVE + FLYING + 3 * 8 - 3);
 	for (u32 i = 0; i < 100 && !ledger_may_resume(a, 99); i++, put(2))
 		assert_int_equal(ledger_refill(a), ERR_NOMEM);
+	assert_true(ledger_may_resume(a, 0)); /* it lacks no more than that */
 	ledger_went_on(a);
 	assert_int_equal(a->kept, 3);
 	assert_int_equal(ledger_refill(a), 0); /* when it is let go on it can */
